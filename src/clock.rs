@@ -1,0 +1,53 @@
+//! The one place that reads the wall clock.
+//!
+//! Everything else takes `now` as an argument, so that a test can say what time it is and a decision never sees two different times.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+
+/// Where `now` comes from: the system, or a test that sets it.
+#[derive(Clone, Debug, Default)]
+pub enum Clock {
+    /// The system's wall clock.
+    #[default]
+    System,
+    /// A clock that stands still until told otherwise.
+    Test(TestClock),
+}
+
+impl Clock {
+    /// The time as a NumericDate: whole seconds since 1970-01-01T00:00:00Z (RFC 7519 s2).
+    pub fn now(&self) -> i64 {
+        match self {
+            Clock::System => chrono::Utc::now().timestamp(),
+            Clock::Test(clock) => clock.now(),
+        }
+    }
+}
+
+/// A clock for tests. Clones share one time.
+#[derive(Clone, Debug)]
+pub struct TestClock(Arc<AtomicI64>);
+
+impl TestClock {
+    /// A clock that stands at `now` (NumericDate).
+    pub fn at(now: i64) -> Self {
+        Self(Arc::new(AtomicI64::new(now)))
+    }
+
+    /// The time it stands at.
+    pub fn now(&self) -> i64 {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    /// Moves the clock by so many seconds; negative steps it back.
+    pub fn advance(&self, seconds: i64) {
+        self.0.fetch_add(seconds, Ordering::Relaxed);
+    }
+}
+
+impl From<TestClock> for Clock {
+    fn from(clock: TestClock) -> Self {
+        Clock::Test(clock)
+    }
+}
