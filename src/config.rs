@@ -1,1 +1,115 @@
-//! (to be written)
+//! What an operator can set, checked before anything starts.
+//!
+//! A value comes from the built-in defaults, a TOML file, the environment or a flag, each overriding the one before. One file a section:
+//! its struct, its defaults, its check. A setting that is not read here does not exist, and an unknown one is refused: a typo must never
+//! become an insecure default. This module decides nothing about keys or passwords themselves; it never logs, and reads the environment
+//! only when asked to.
+
+use std::path::Path;
+
+mod database;
+mod error;
+mod keys;
+mod layers;
+mod log;
+mod page;
+mod password;
+mod server;
+mod token;
+mod units;
+
+pub use database::Database;
+pub use error::Error;
+pub use keys::Keys;
+pub use log::{Log, LogFormat};
+pub use password::Password;
+pub use server::Server;
+pub use token::Token;
+
+use layers::Settings;
+use page::Page;
+
+/// `config/default.toml`: every setting with its default and its reason.
+pub const DEFAULTS: &str = include_str!("../config/default.toml");
+
+/// The effective settings. The fields are public: `--dev` and tests adjust them after loading.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Where the service listens.
+    pub server: Server,
+    /// Where accounts and sessions live.
+    pub database: Database,
+    /// Where the signing keys come from.
+    pub keys: Keys,
+    /// What the tokens say and how long they live.
+    pub token: Token,
+    /// How passwords are hashed, and which are too short.
+    pub password: Password,
+    /// How log lines look.
+    pub log: Log,
+}
+
+impl Config {
+    /// Reads, layers and checks the settings: defaults < `file` < `env` < `overrides` (pairs like `("server.listen", "127.0.0.1:0")`).
+    ///
+    /// The environment is an argument so that tests need no process state; the program passes [`environment`].
+    ///
+    /// # Errors
+    /// One sentence that names the setting, what is wrong and what to do; never the value of a secret.
+    pub fn load(file: Option<&Path>, env: impl Iterator<Item = (String, String)>, overrides: &[(&str, String)]) -> Result<Self, Error> {
+        let settings = Settings::gather(file, env, overrides)?;
+        let config = Self::read(&settings).map_err(|error| settings.blame(error))?;
+        config.check().map_err(|error| settings.blame(error))?;
+        Ok(config)
+    }
+
+    /// Checks ranges and combinations. [`Config::load`] has done it already.
+    ///
+    /// # Errors
+    /// The first setting that cannot be used.
+    pub fn check(&self) -> Result<(), Error> {
+        self.server.check()?;
+        self.database.check()?;
+        self.keys.check()?;
+        self.token.check()?;
+        self.password.check()
+    }
+
+    /// The effective settings as TOML text, with secrets as `[redacted]`.
+    pub fn print(&self) -> String {
+        let mut page = Page::default();
+        self.server.print(page.section("server"));
+        self.database.print(page.section("database"));
+        self.keys.print(page.section("keys"));
+        self.token.print(page.section("token"));
+        self.password.print(page.section("password"));
+        self.log.print(page.section("log"));
+        page.into_text()
+    }
+
+    fn read(settings: &Settings) -> Result<Self, Error> {
+        Ok(Self {
+            server: Server::read(settings)?,
+            database: Database::read(settings)?,
+            keys: Keys::read(settings)?,
+            token: Token::read(settings)?,
+            password: Password::read(settings)?,
+            log: Log::read(settings)?,
+        })
+    }
+}
+
+/// The names of all settings, as `section.key`.
+pub fn names() -> impl Iterator<Item = &'static str> {
+    [Server::NAMES, Database::NAMES, Keys::NAMES, Token::NAMES, Password::NAMES, Log::NAMES].into_iter().flatten().copied()
+}
+
+/// The environment of this process. Names or values that are not Unicode come with replacement characters instead of a panic.
+pub fn environment() -> impl Iterator<Item = (String, String)> {
+    let text = |value: std::ffi::OsString| value.to_string_lossy().into_owned();
+    std::env::vars_os().map(move |(name, value)| (text(name), text(value)))
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used)]
+mod tests;
