@@ -90,7 +90,7 @@ impl StoredHash {
     ///
     /// # Errors
     /// [`NoSalt`].
-    pub(super) fn make(password: &Password, cost: u32) -> Result<Self, NoSalt> {
+    pub fn make(password: &Password, cost: u32) -> Result<Self, NoSalt> {
         bcrypt::hash(password.expose(), cost).map(|text| Self { text, cost }).map_err(|_| NoSalt)
     }
 
