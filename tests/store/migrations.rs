@@ -5,9 +5,10 @@ use super::*;
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn l19_replicas_that_start_at_once_migrate_once() {
     on_every_store(|store| async move {
-        for _ in 0..5 {
+        // Nothing there yet, and an older schema: in the second case they all read before one of them writes.
+        for earlier in ["DROP TABLE _sqlx_migrations", "DELETE FROM _sqlx_migrations"].repeat(3) {
             store.raw("DROP TABLE account").await;
-            store.raw("DROP TABLE _sqlx_migrations").await;
+            store.raw(earlier).await;
             start_eight_replicas(&store.url).await;
         }
         assert!(store.database.ping().await.is_ok());
