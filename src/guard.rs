@@ -1,1 +1,162 @@
-//! (to be written)
+//! Guards the routes of any actix-web service with access tokens: no store, no lock, no waiting.
+//!
+//! ```no_run
+//! use actix_web::{App, HttpServer, web};
+//! use hallpass::guard::{Guard, AccessToken};
+//! use hallpass::token::{KeyRing, Verifier};
+//!
+//! # #[actix_web::main] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let keys = KeyRing::from_jwk_set(&std::fs::read_to_string("keys.json")?)?;
+//! let guard = Guard::new(Verifier::new(keys, "https://auth.example.com", &["orders"])?);
+//! HttpServer::new(move || App::new().app_data(guard.clone()).route("/orders", web::get().to(orders)))
+//!     .bind("127.0.0.1:9000")?.run().await?;
+//! # Ok(()) }
+//!
+//! async fn orders(token: AccessToken) -> String {
+//!     format!("the orders of {}", token.subject())
+//! }
+//! ```
+//!
+//! A handler says what it needs by the type of its argument:
+//!
+//! | argument | no token | bad token | good token that lacks something |
+//! |---|---|---|---|
+//! | [`AccessToken`] | 401 | 401 | |
+//! | [`MaybeAccessToken`] | `None` | 401 | |
+//! | [`Require<P>`](Require) | 401 | 401 | 403, or 401 asking for a fresh login, as its [`Policy`] says |
+//!
+//! A whole scope is guarded by [`Protect<P>`](Protect), as `web::scope("/admin").wrap(Protect::<Admin>::new())`.
+//! A route whose application data has no [`Guard`] answers 500 and logs how to mend it: forgetting never means allowing.
+//!
+//! Refusals are the challenges of RFC 6750 s3 and RFC 9470 s3 with a problem document (RFC 9457) as body; [`Guard::render_with`] replaces
+//! the body's format. `Option<AccessToken>` is not an optional login, since actix turns *any* error into `None`: use [`MaybeAccessToken`].
+
+pub mod challenge;
+pub mod credential;
+mod extract;
+mod middleware;
+pub mod policy;
+#[cfg(feature = "testing")]
+pub mod testing;
+
+use std::fmt;
+use std::sync::Arc;
+
+use actix_web::{HttpMessage as _, HttpRequest, HttpResponse};
+
+use crate::clock::Clock;
+use crate::token::Verifier;
+
+pub use crate::token::AccessToken;
+pub use challenge::Refusal;
+pub use extract::{MaybeAccessToken, Require};
+pub use middleware::Protect;
+pub use policy::{Anyone, Policy};
+
+/// Renders a refusal in the format of the guarded service. The status and the challenge are set after it, whatever it returns.
+type Render = dyn Fn(&Refusal, &HttpRequest) -> HttpResponse + Send + Sync;
+
+/// What the extractors and the middleware work with. Put a clone into the application data: `App::new().app_data(guard.clone())`.
+///
+/// Clones share everything.
+#[derive(Clone)]
+pub struct Guard(Arc<Inner>);
+
+#[derive(Clone)]
+struct Inner {
+    verifier: Verifier,
+    clock: Clock,
+    render: Option<Arc<Render>>,
+}
+
+/// A request's token, kept with the request so that it is verified once; and by which guard, so that another guard does not believe it unseen.
+struct Authenticated {
+    guard: Guard,
+    token: AccessToken,
+}
+
+impl Guard {
+    /// A guard that believes what this verifier believes.
+    pub fn new(verifier: Verifier) -> Self {
+        Self(Arc::new(Inner { verifier, clock: Clock::System, render: None }))
+    }
+
+    /// The same guard with another clock, for tests.
+    pub fn with_clock(self, clock: Clock) -> Self {
+        Self(Arc::new(Inner { clock, ..Arc::unwrap_or_clone(self.0) }))
+    }
+
+    /// The same guard with refusals in a format of your own. `WWW-Authenticate`, `Cache-Control` and the status are set for you.
+    ///
+    /// ```
+    /// # use actix_web::HttpResponse;
+    /// # fn with(guard: hallpass::guard::Guard) -> hallpass::guard::Guard {
+    /// guard.render_with(|refusal, _request| HttpResponse::build(refusal.status()).body(refusal.code()))
+    /// # }
+    /// ```
+    pub fn render_with(self, render: impl Fn(&Refusal, &HttpRequest) -> HttpResponse + Send + Sync + 'static) -> Self {
+        Self(Arc::new(Inner { render: Some(Arc::new(render)), ..Arc::unwrap_or_clone(self.0) }))
+    }
+
+    /// The verifier in use.
+    pub fn verifier(&self) -> &Verifier {
+        &self.0.verifier
+    }
+
+    /// The token that this request carries, verified: what the extractors do, for code that has only the request.
+    ///
+    /// # Errors
+    /// [`Refusal::MissingToken`], [`Refusal::InvalidRequest`] or [`Refusal::InvalidToken`].
+    pub fn authenticate(&self, request: &HttpRequest) -> Result<AccessToken, Refusal> {
+        if let Some(known) = request.extensions().get::<Authenticated>()
+            && Arc::ptr_eq(&known.guard.0, &self.0)
+        {
+            return Ok(known.token.clone());
+        }
+        let token = credential::bearer(request.headers())?.ok_or(Refusal::MissingToken)?;
+        self.0.verifier.verify(token, self.0.clock.now()).map_err(Refusal::InvalidToken)
+    }
+
+    /// The answer to a refused request.
+    pub fn refuse(&self, refusal: &Refusal, request: &HttpRequest) -> HttpResponse {
+        match &self.0.render {
+            Some(render) => challenge::with_challenge(refusal, render(refusal, request)),
+            None => challenge::with_challenge(refusal, challenge::problem(refusal)),
+        }
+    }
+
+    /// Remembers the token for the extractors behind the middleware.
+    fn remember(&self, request: &impl actix_web::HttpMessage, token: AccessToken) {
+        request.extensions_mut().insert(Authenticated { guard: self.clone(), token });
+    }
+
+    /// The guard of this request's application.
+    fn of(request: &HttpRequest) -> Result<&Guard, Refusal> {
+        find(request).ok_or_else(|| {
+            log::error!("a guarded route has no hallpass Guard: add `.app_data(guard.clone())` to the App or scope around it; until then it answers 500");
+            Refusal::Misconfigured
+        })
+    }
+
+    fn now(&self) -> i64 {
+        self.0.clock.now()
+    }
+}
+
+impl fmt::Debug for Guard {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Guard").field("verifier", &self.0.verifier).finish_non_exhaustive()
+    }
+}
+
+/// [`Guard::refuse`], or the plain answer when there is no guard to ask.
+fn refuse(refusal: &Refusal, request: &HttpRequest) -> HttpResponse {
+    match find(request) {
+        Some(guard) => guard.refuse(refusal, request),
+        None => challenge::with_challenge(refusal, challenge::problem(refusal)),
+    }
+}
+
+fn find(request: &HttpRequest) -> Option<&Guard> {
+    request.app_data::<Guard>().or_else(|| request.app_data::<actix_web::web::Data<Guard>>().map(|data| data.get_ref()))
+}

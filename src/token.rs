@@ -1,1 +1,33 @@
-//! (to be written)
+//! Access tokens: what is in them, who may sign them, and when one is believed.
+//!
+//! Pure: nothing here reads a clock, a socket or a file, or knows of HTTP, a database or a runtime. `now` is always an argument.
+
+pub mod access_token;
+#[cfg(any(feature = "service", feature = "testing"))]
+pub mod claims;
+pub mod error;
+pub mod key;
+mod parse;
+pub mod revocation;
+pub mod scope;
+#[cfg(any(feature = "service", feature = "testing"))]
+pub mod sign;
+pub mod verify;
+mod weak;
+
+pub use access_token::AccessToken;
+#[cfg(any(feature = "service", feature = "testing"))]
+pub use claims::Claims;
+pub use error::InvalidToken;
+pub use key::{KeyRing, UnusableKey};
+pub use revocation::{Revocation, RevocationList};
+pub use scope::Scope;
+#[cfg(any(feature = "service", feature = "testing"))]
+pub use sign::Signer;
+pub use verify::Verifier;
+
+/// The longest token that is looked at, in bytes.
+pub const MAX_TOKEN_BYTES: usize = 8192;
+
+/// The longest life of a token that is believed, `exp - iat` in seconds, whatever its signature says.
+pub const MAX_LIFETIME: i64 = 3600;

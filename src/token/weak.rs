@@ -1,0 +1,74 @@
+//! Keys that an attacker would try first.
+//!
+//! 1,831 secrets of 32 bytes and more stand in public lists of JWT secrets: length alone does not make a key secret. They are
+//! embedded as the first eight bytes of their SHA-256, sorted, so that the program does not carry the list itself around.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE_NO_PAD};
+use sha2::{Digest, Sha256};
+
+const HASH_BYTES: usize = 8;
+static KNOWN: &[u8] = include_bytes!("weak_secrets.bin");
+
+/// Whether this key, or the text that it was decoded from, is on a public list. A listed text may have been put into the settings either way.
+pub(crate) fn is_publicly_known(key: &[u8]) -> bool {
+    let texts = [URL_SAFE_NO_PAD.encode(key), STANDARD.encode(key), STANDARD_NO_PAD.encode(key), hex(key)];
+    is_listed(key) || texts.iter().any(|text| is_listed(text.as_bytes()))
+}
+
+/// Fewer than 16 distinct byte values: a word, a run or a repetition, not 256 random bits.
+pub(crate) fn has_too_few_distinct_bytes(key: &[u8]) -> bool {
+    let mut seen = [false; 256];
+    key.iter().for_each(|byte| seen[usize::from(*byte)] = true);
+    seen.iter().filter(|seen| **seen).count() < 16
+}
+
+fn is_listed(secret: &[u8]) -> bool {
+    let digest = Sha256::digest(secret);
+    let (listed, _) = KNOWN.as_chunks::<HASH_BYTES>();
+    listed.binary_search_by(|known| known.as_slice().cmp(&digest[..HASH_BYTES])).is_ok()
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_embedded_list_is_sorted_and_whole() {
+        let (listed, rest) = KNOWN.as_chunks::<HASH_BYTES>();
+        assert!(rest.is_empty() && listed.is_sorted());
+        assert_eq!(listed.len(), 1831);
+    }
+
+    #[test]
+    fn k4_every_publicly_known_secret_is_recognised() {
+        let Ok(text) = std::fs::read_to_string("../shared/vectors/weak_secrets_ge32.json") else {
+            return eprintln!("left out: ../shared/vectors/weak_secrets_ge32.json is not here");
+        };
+        let vectors: serde_json::Value = serde_json::from_str(&text).unwrap();
+        let secrets = vectors["secrets"].as_array().unwrap();
+        assert!(secrets.len() > 1800);
+        for secret in secrets {
+            assert!(is_publicly_known(secret.as_str().unwrap().as_bytes()), "{secret}");
+        }
+    }
+
+    #[test]
+    fn k4_a_known_secret_is_recognised_in_the_decoded_form_too() {
+        // This text of the list is itself valid base64: a setting of `base64url:` would decode it.
+        assert!(is_publicly_known(b"a-string-secret-at-least-256-bits-long"));
+        let decoded = [0x5a_u8; 32];
+        assert!(!is_publicly_known(&decoded));
+    }
+
+    #[test]
+    fn distinct_bytes_are_counted() {
+        assert!(has_too_few_distinct_bytes(&[7; 64]));
+        assert!(has_too_few_distinct_bytes(b"0123456789abcde0123456789abcde0123456789abcde"));
+        assert!(!has_too_few_distinct_bytes(b"0123456789abcdef0123456789abcdef"));
+    }
+}
