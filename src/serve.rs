@@ -45,8 +45,14 @@ pub enum Error {
     #[error("{0}")]
     Hasher(#[from] hasher::StartError),
     /// The store's address is no address.
-    #[error("database.url: {0}")]
+    #[error("{0}")]
     Store(#[source] store::Error),
+    /// The store was made by another version.
+    #[error("{0}")]
+    Schema(#[source] store::Error),
+    /// The HTTP server failed.
+    #[error("the HTTP server failed: {0}")]
+    Server(#[source] std::io::Error),
     /// A freshly minted token was not believed.
     #[error("the self-test failed: a token that was just signed does not verify ({0})")]
     SelfTest(String),
@@ -107,7 +113,7 @@ pub fn authority(config: &Config, signer: Signer, clock: Clock) -> Result<Author
         queue: config.password.queue,
         queue_timeout: config.password.queue_timeout,
     })?;
-    let database = Database::open(&config.database.url, config.database.max_connections).map_err(Error::Store)?;
+    let database = Database::open(config.database.url.expose(), config.database.max_connections).map_err(Error::Store)?;
     let terms = Terms {
         issuer: config.token.issuer.clone(),
         audience: config.token.audience.clone(),
@@ -184,25 +190,36 @@ impl Service {
     /// the process at once.
     ///
     /// # Errors
-    /// What the HTTP server fails with.
-    pub async fn run(self) -> std::io::Result<()> {
+    /// [`Error::Schema`] at once when the store belongs to another version; later what the HTTP server fails with.
+    pub async fn run(self) -> Result<(), Error> {
         let Service { server, authority, readiness, .. } = self;
-        actix_web::rt::spawn(migrate(authority, readiness.clone()));
-        actix_web::rt::spawn(stop_on_signal(server.handle(), readiness));
-        server.await
+        let handle = server.handle();
+        // It answers from here on: a store that hangs must not keep tokens from being verified.
+        let running = actix_web::rt::spawn(server);
+        actix_web::rt::spawn(stop_on_signal(handle.clone(), readiness.clone()));
+        match authority.database().migrate().await {
+            Ok(()) => readiness.migrated(),
+            Err(error @ store::Error::Schema { .. }) => {
+                handle.stop(false).await;
+                return Err(Error::Schema(error));
+            }
+            Err(error) => drop(actix_web::rt::spawn(migrate_when_available(error, authority, readiness))),
+        }
+        running.await.map_err(std::io::Error::other).and_then(|ended| ended).map_err(Error::Server)
     }
 }
 
 /// Brings the schema up to date as soon as the store is there. Until then the service verifies tokens and is not ready.
-async fn migrate(authority: Authority, readiness: Readiness) {
-    let mut pause = Duration::from_millis(100);
-    while let Err(error) = authority.database().migrate().await {
+async fn migrate_when_available(first: store::Error, authority: Authority, readiness: Readiness) {
+    let (mut pause, mut outcome) = (Duration::from_millis(100), Err(first));
+    while let Err(error) = outcome {
         log::error!("the store is not usable yet, trying again in {pause:?}: {error}");
         tokio::time::sleep(pause).await;
         pause = (pause * 2).min(Duration::from_secs(5));
+        outcome = authority.database().migrate().await;
     }
     readiness.migrated();
-    log::info!("ready");
+    log::info!("the store is there: ready");
 }
 
 async fn stop_on_signal(server: ServerHandle, readiness: Readiness) {

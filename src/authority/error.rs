@@ -59,3 +59,15 @@ impl From<Unmintable> for Error {
         Error::Internal(error.into())
     }
 }
+
+impl From<store::Error> for Error {
+    fn from(error: store::Error) -> Self {
+        match error {
+            store::Error::Unavailable { .. } => Error::StoreUnavailable(error),
+            store::Error::Conflict => Error::Conflict,
+            store::Error::Corrupt { .. } | store::Error::Invalid { .. } | store::Error::Schema { .. } | store::Error::Address { .. } => {
+                Error::Internal(error.into())
+            }
+        }
+    }
+}

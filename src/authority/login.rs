@@ -7,7 +7,10 @@ use uuid::Uuid;
 
 use super::hasher::Verdict;
 use super::{Authority, Error, Password};
-use crate::store::account::{self, Account, Email};
+use super::password_hash::StoredHash;
+use crate::secret::Secret;
+use crate::store::account::{self, Account};
+use crate::store::{self, Email};
 use crate::token::Scope;
 use crate::token::claims::{Claims, Login};
 
@@ -56,7 +59,7 @@ impl Authority {
             return Err(Error::InvalidCredentials);
         }
         if let Some(upgrade) = upgrade {
-            self.upgrade_password_hash(&account, upgrade.as_str()).await;
+            self.upgrade_password_hash(&account, &upgrade).await;
         }
         self.grant(&account, request.scope.as_deref())
     }
@@ -68,7 +71,7 @@ impl Authority {
         };
         match account::by_email(&self.database, &email).await {
             Ok(account) => Ok(account),
-            Err(error @ crate::store::Error::Corrupt { .. }) => {
+            Err(error @ store::Error::Corrupt { .. }) => {
                 log::error!("nobody can log in to an account whose row is damaged: {error}");
                 Ok(None)
             }
@@ -77,9 +80,9 @@ impl Authority {
     }
 
     /// A login never fails for the upkeep of its hash.
-    async fn upgrade_password_hash(&self, account: &Account, upgrade: &str) {
+    async fn upgrade_password_hash(&self, account: &Account, upgrade: &StoredHash) {
         let Some(old) = &account.password_hash else { return };
-        match account::upgrade_password_hash(&self.database, &account.id, old.expose(), upgrade).await {
+        match account::upgrade_password_hash(&self.database, &account.id, old, &Secret::from(upgrade.as_str())).await {
             Ok(_) => log::info!(sub = account.id.as_str(); "password hash upgraded to the configured cost"),
             Err(error) => log::warn!(sub = account.id.as_str(); "password hash not upgraded, next login tries again: {error}"),
         }

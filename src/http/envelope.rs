@@ -98,7 +98,7 @@ fn log_failure(response: &ServiceResponse<BoxBody>, id: &RequestId) {
 }
 
 /// Writes a problem's document and the headers that every answer has.
-fn dress(response: HttpResponse, id: &RequestId) -> HttpResponse {
+fn dress(mut response: HttpResponse, id: &RequestId) -> HttpResponse {
     let problem = response.extensions_mut().remove::<Problem>();
     let mut response = match problem {
         Some(problem) => {
