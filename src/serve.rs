@@ -113,7 +113,7 @@ pub fn authority(config: &Config, signer: Signer, clock: Clock) -> Result<Author
         queue: config.password.queue,
         queue_timeout: config.password.queue_timeout,
     })?;
-    let database = Database::open(config.database.url.expose(), config.database.max_connections).map_err(Error::Store)?;
+    let database = database(config)?;
     let terms = Terms {
         issuer: config.token.issuer.clone(),
         audience: config.token.audience.clone(),
@@ -121,6 +121,22 @@ pub fn authority(config: &Config, signer: Signer, clock: Clock) -> Result<Author
         min_password_length: config.password.min_length,
     };
     Ok(Authority::new(database, hasher, signer, clock, terms))
+}
+
+/// The configured store. Does not connect yet. To be called inside [`block_on`].
+///
+/// # Errors
+/// [`Error::Store`].
+pub fn database(config: &Config) -> Result<Database, Error> {
+    Database::open(config.database.url.expose(), config.database.max_connections).map_err(Error::Store)
+}
+
+/// Runs work on a runtime of this thread, to its end: the service, or one command over the store.
+///
+/// # Errors
+/// The operating system refuses what a runtime needs.
+pub fn block_on<F: Future>(work: F) -> std::io::Result<F::Output> {
+    Ok(actix_web::rt::Runtime::new()?.block_on(work))
 }
 
 /// The keys of `keys.file` or `keys.secret`.

@@ -47,7 +47,10 @@ fn is_harmless(id: &str) -> bool {
 ///
 /// # Errors
 /// Only answers that are finished already: the HTTP library sends them as they are.
-pub async fn envelope(request: ServiceRequest, next: Next<impl MessageBody + 'static>) -> Result<ServiceResponse<BoxBody>, actix_web::Error> {
+pub async fn envelope(
+    request: ServiceRequest,
+    next: Next<impl MessageBody + 'static>,
+) -> Result<ServiceResponse<BoxBody>, actix_web::Error> {
     let id = RequestId::of(request.headers());
     let line = AccessLine::begin(&request);
     if request.uri().path_and_query().is_some_and(|target| target.as_str().len() > MAX_URI_BYTES) {

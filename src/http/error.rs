@@ -71,7 +71,8 @@ impl Problem {
     }
 
     fn unavailable(retry_after: u64) -> Self {
-        let problem = Self::new(StatusCode::SERVICE_UNAVAILABLE, "temporarily_unavailable", "The service is busy or not ready. Try again shortly.");
+        let problem =
+            Self::new(StatusCode::SERVICE_UNAVAILABLE, "temporarily_unavailable", "The service is busy or not ready. Try again shortly.");
         Self { retry_after: Some(retry_after), ..problem }
     }
 
@@ -114,9 +115,11 @@ impl Error {
             Error::RequestTimeout => new(StatusCode::REQUEST_TIMEOUT, "request_timeout", "The request took too long to arrive."),
             Error::PayloadTooLarge => new(StatusCode::PAYLOAD_TOO_LARGE, "payload_too_large", "The body is larger than 16 KiB."),
             Error::UriTooLong => new(StatusCode::URI_TOO_LONG, "uri_too_long", "The URI is longer than 8 KiB."),
-            Error::UnsupportedMediaType => {
-                new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", "Send the body as application/json in UTF-8, without a content encoding.")
-            }
+            Error::UnsupportedMediaType => new(
+                StatusCode::UNSUPPORTED_MEDIA_TYPE,
+                "unsupported_media_type",
+                "Send the body as application/json in UTF-8, without a content encoding.",
+            ),
             Error::Panic => internal(),
             Error::NotReady(_) => Problem::unavailable(1),
             Error::Authority(error) => authority_problem(error),
@@ -128,7 +131,9 @@ fn authority_problem(error: &authority::Error) -> Problem {
     use authority::Error as Authority;
     let new = Problem::new;
     match error {
-        Authority::InvalidCredentials => new(StatusCode::UNAUTHORIZED, "invalid_credentials", "The e-mail address or the password is wrong."),
+        Authority::InvalidCredentials => {
+            new(StatusCode::UNAUTHORIZED, "invalid_credentials", "The e-mail address or the password is wrong.")
+        }
         Authority::InvalidScope => new(StatusCode::BAD_REQUEST, "invalid_scope", "The requested scope is malformed or not held."),
         Authority::Busy => Problem::unavailable(2),
         Authority::StoreUnavailable(_) => Problem::unavailable(3),
@@ -155,7 +160,9 @@ impl ResponseError for Error {
         let header = match self {
             Error::MethodNotAllowed { allow } => Some((ALLOW, HeaderValue::from_static(allow))),
             // RFC 9110 s15.5.2: every 401 says how to do better.
-            Error::Authority(authority::Error::InvalidCredentials) => Some((WWW_AUTHENTICATE, HeaderValue::from_static(r#"Bearer realm="hallpass""#))),
+            Error::Authority(authority::Error::InvalidCredentials) => {
+                Some((WWW_AUTHENTICATE, HeaderValue::from_static(r#"Bearer realm="hallpass""#)))
+            }
             _ => None,
         };
         self.problem().response(header)

@@ -11,7 +11,7 @@ use std::time::Duration;
 use sqlx::AssertSqlSafe;
 
 use super::account::{Account, NewAccount};
-use super::{Database, Error, statement};
+use super::{Database, Email, Error, statement};
 use crate::secret::Secret;
 
 /// 500 rows of 8 parameters: far below SQLite's 32,766 and PostgreSQL's 65,535 parameters a statement.
@@ -58,6 +58,25 @@ pub async fn accounts(database: &Database, rows: Vec<NewAccount>, now: i64) -> R
     })?;
     let outcome = |account: Account| if created.contains(&account.id) { Outcome::Created(account.id) } else { Outcome::Existed };
     Ok(accounts.into_iter().map(outcome).collect())
+}
+
+/// Which of these addresses have an account, folded.
+///
+/// # Errors
+/// [`Error::Unavailable`].
+pub async fn taken(database: &Database, emails: impl Iterator<Item = &Email>) -> Result<HashSet<String>, Error> {
+    let folded: Vec<&str> = emails.map(Email::folded).collect();
+    let mut taken = HashSet::new();
+    for chunk in folded.chunks(ROWS) {
+        let parameters: Vec<String> = (1..=chunk.len()).map(|number| format!("${number}")).collect();
+        let text: Arc<str> = format!("SELECT email_folded FROM account WHERE email_folded IN ({})", parameters.join(", ")).into();
+        let found: Vec<String> = on!(database, |pool| {
+            let query = sqlx::query_scalar(AssertSqlSafe(text.clone()));
+            chunk.iter().fold(query, |query, folded| query.bind(*folded)).fetch_all(pool)
+        })?;
+        taken.extend(found);
+    }
+    Ok(taken)
 }
 
 /// The statement for so many rows. It is made of numbers only.
