@@ -57,4 +57,9 @@ impl Authority {
     pub fn database(&self) -> &Database {
         &self.database
     }
+
+    /// Rounds of bcrypt spent so far: what tests and metrics compare.
+    pub fn hashed_rounds(&self) -> u64 {
+        self.hasher.rounds()
+    }
 }

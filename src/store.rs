@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use sqlx::migrate::Migrator;
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
-use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{ConnectOptions, Connection};
 use uuid::{ContextV7, Timestamp, Uuid};
 
@@ -47,6 +47,7 @@ mod statement;
 pub use email::{Email, InvalidEmail};
 pub use error::Error;
 
+/// Compiled in. Cargo does not see a file that is new in the folder: touch this one after adding a migration (a test notices).
 static MIGRATOR: Migrator = sqlx::migrate!("./migrations");
 
 /// How long a statement waits for another writer of the same SQLite file.
@@ -81,7 +82,8 @@ impl Database {
     /// Brings the schema up to date. Safe when several replicas start at once: one does it, the others wait and find it done.
     ///
     /// # Errors
-    /// [`Error::Schema`]: the database is newer than this program, or was changed by hand. [`Error::Unavailable`]: try again.
+    /// [`Error::Schema`]: the database is newer than this program, or was changed by hand. [`Error::Unavailable`]: try again; after a
+    /// minute at most.
     pub async fn migrate(&self) -> Result<(), Error> {
         let migration = async {
             match self {
@@ -170,11 +172,27 @@ fn open_postgres(url: &str, max_connections: u32) -> Result<Database, Error> {
 
 /// The write lock is taken first and held throughout: SQLite has no other lock for two processes that both find an empty file.
 async fn migrate_sqlite(options: &SqliteConnectOptions) -> Result<(), Error> {
-    let mut connection = options.clone().busy_timeout(MIGRATION_LIMIT).connect().await?;
+    let mut connection = connect_sqlite(&options.clone().busy_timeout(MIGRATION_LIMIT)).await?;
     let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await?;
-    MIGRATOR.run(&mut *transaction).await?;
+    // `run` would do, but its future is not Send.
+    MIGRATOR.run_direct(None, &mut *transaction, false).await?;
     transaction.commit().await?;
     Ok(connection.close().await?)
+}
+
+/// Switching a new file to WAL needs it alone, and SQLite does not wait for that, whatever the busy timeout.
+async fn connect_sqlite(options: &SqliteConnectOptions) -> Result<SqliteConnection, Error> {
+    let is_busy = |error: &sqlx::Error| {
+        let code = error.as_database_error().and_then(|error| error.code()).and_then(|code| code.parse::<u32>().ok());
+        // The low byte of an extended code is the plain one; 5 is SQLITE_BUSY.
+        code.is_some_and(|code| code & 0xff == 5)
+    };
+    loop {
+        match options.connect().await {
+            Err(error) if is_busy(&error) => tokio::time::sleep(Duration::from_millis(20)).await,
+            outcome => return Ok(outcome?),
+        }
+    }
 }
 
 /// sqlx takes an advisory lock of the server. Waiting for it is a statement too, hence the longer limit on this one connection.
@@ -183,7 +201,7 @@ async fn migrate_postgres(options: &PgConnectOptions) -> Result<(), Error> {
     let options = options.clone().options([("statement_timeout", limit)]);
     let connection = tokio::time::timeout(statement::LIMIT, options.connect()).await;
     let mut connection = connection.map_err(|_| Error::unavailable("no connection within the time limit"))??;
-    MIGRATOR.run(&mut connection).await?;
+    MIGRATOR.run_direct(None, &mut connection, false).await?;
     Ok(connection.close().await?)
 }
 
@@ -192,4 +210,16 @@ pub fn new_id(prefix: &str, now: i64) -> String {
     static CONTEXT: Mutex<ContextV7> = Mutex::new(ContextV7::new());
     let seconds = u64::try_from(now).unwrap_or_default();
     format!("{prefix}{}", Uuid::new_v7(Timestamp::from_unix(&CONTEXT, seconds, 0)))
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used)]
+mod tests {
+    use super::MIGRATOR;
+
+    #[test]
+    fn every_file_of_the_folder_is_compiled_in() {
+        let files = std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/migrations")).unwrap();
+        assert_eq!(files.count(), MIGRATOR.iter().count());
+    }
 }

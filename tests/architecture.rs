@@ -110,7 +110,7 @@ fn comments_tests_and_allowed_rooms_are_no_violation() {
     for text in [
         "use crate::token::{Claims, KeyRing};\nuse crate::guard::policy::Policy;",
         "// crate::store knows more\n/// See [`crate::store`].",
-        "fn f() {}\n#[cfg(test)]\nmod tests {\n    use crate::store::Account;\n}",
+        "fn f() {}\n#[cfg(test)]\n#[allow(dead_code)]\nmod tests {\n    use crate::store::Account;\n}",
         "fn f(config: &Config) { config.check(); not_sqlx::go() }",
     ] {
         assert_eq!(violations(Path::new("guard/extract.rs"), text), Vec::<String>::new(), "{text}");
@@ -169,7 +169,8 @@ fn is_test_file(path: &Path) -> bool {
 
 /// The text up to the unit tests, which may reach for anything.
 fn without_tests(text: &str) -> &str {
-    let end = text.match_indices("#[cfg(test)]").find(|(at, mark)| text[at + mark.len()..].trim_start().starts_with("mod tests"));
+    let is_mod_tests = |after: &str| after.lines().find(|line| !line.starts_with("#[")).is_some_and(|line| line.starts_with("mod tests"));
+    let end = text.match_indices("\n#[cfg(test)]\n").find(|(at, mark)| is_mod_tests(&text[at + mark.len()..]));
     end.map_or(text, |(at, _)| &text[..at])
 }
 

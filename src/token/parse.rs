@@ -152,6 +152,7 @@ impl<'de> Reader<'de> {
     }
 
     /// Where the text lies: in the payload itself, or, if it had escapes, among the unescaped ones that will follow it.
+    #[allow(clippy::ptr_arg, reason = "a borrowed text and an unescaped one lie in different buffers")]
     fn span(&mut self, text: &Cow<'de, str>) -> Span {
         let start = match text {
             Cow::Borrowed(text) => text.as_ptr().addr().wrapping_sub(self.json.as_ptr().addr()),

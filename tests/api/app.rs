@@ -12,7 +12,8 @@ use hallpass::authority::password_hash::StoredHash;
 use hallpass::clock::{Clock, TestClock};
 use hallpass::config::Config;
 use hallpass::serve;
-use hallpass::store::account::{self, Email, NewAccount};
+use hallpass::store::Email;
+use hallpass::store::account::{self, NewAccount};
 use reqwest::{Client, RequestBuilder, Response};
 use serde_json::{Value, json};
 
@@ -73,6 +74,11 @@ impl TestApp {
         drop(self.folder);
     }
 
+    /// Where the SQLite file lies.
+    pub fn folder(&self) -> &std::path::Path {
+        self.folder.path()
+    }
+
     pub fn url(&self, path: &str) -> String {
         format!("http://{}{path}", self.address)
     }
@@ -87,7 +93,7 @@ impl TestApp {
     pub async fn add_hashed(&self, email: &str, hash: Option<&str>) -> String {
         let email = Email::parse(email).unwrap();
         let new = NewAccount { email, password_hash: hash.map(Into::into), scope: "a b".into(), roles: vec!["r".into()] };
-        account::insert(self.authority.database(), &new, self.clock.now()).await.unwrap().id
+        account::insert(self.authority.database(), new, self.clock.now()).await.unwrap().id
     }
 
     pub fn post_login(&self, body: &Value) -> RequestBuilder {
@@ -116,7 +122,7 @@ impl TestApp {
     }
 }
 
-fn config(url: &str) -> Config {
+pub fn config(url: &str) -> Config {
     let mut key = [0; 32];
     getrandom::fill(&mut key).unwrap();
     let overrides = [
