@@ -62,4 +62,9 @@ impl Authority {
     pub fn hashed_rounds(&self) -> u64 {
         self.hasher.rounds()
     }
+
+    /// How many callers wait for a hashing thread at this moment.
+    pub fn waiting_for_hashes(&self) -> usize {
+        self.hasher.load().waiting
+    }
 }

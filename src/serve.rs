@@ -194,6 +194,8 @@ fn listen(config: &Config, guard: Guard, authority: Authority, readiness: Readin
         .keep_alive(KEEP_ALIVE)
         .max_connections(MAX_CONNECTIONS)
         .shutdown_timeout(DRAIN_SECONDS)
+        // Who hangs up is gone: the handler is dropped with its place in the queue, and nothing is hashed for nobody.
+        .h1_allow_half_closed(false)
         .disable_signals()
         .bind(address)
         .map_err(|source| Error::Listen { address, source })?;

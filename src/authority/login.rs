@@ -49,15 +49,13 @@ impl Authority {
     /// # Errors
     /// [`Error::InvalidCredentials`], the same for every cause; [`Error::InvalidScope`]; [`Error::Busy`]; [`Error::StoreUnavailable`].
     pub async fn login(&self, request: LoginRequest) -> Result<Grant, Error> {
-        let account = self.account_of(&request.email).await?;
+        // A disabled account is like one that does not exist from here on, down to the work that is done for it.
+        let account = self.account_of(&request.email).await?.filter(|account| account.disabled_at.is_none());
         let stored = account.as_ref().and_then(|account| account.password_hash.as_ref()).map(|hash| hash.expose());
         let verdict = self.hasher.verify(request.password, stored).await?;
         let (Some(account), Verdict::Right { upgrade }) = (account, verdict) else {
             return Err(Error::InvalidCredentials);
         };
-        if account.disabled_at.is_some() {
-            return Err(Error::InvalidCredentials);
-        }
         if let Some(upgrade) = upgrade {
             self.upgrade_password_hash(&account, &upgrade).await;
         }

@@ -16,6 +16,7 @@ use uuid::Uuid;
 use super::Error;
 use super::access_log::AccessLine;
 use super::error::Problem;
+use crate::authority;
 
 /// The longest request target that is looked at, in bytes.
 const MAX_URI_BYTES: usize = 8 * 1024;
@@ -97,7 +98,9 @@ fn log_failure(response: &ServiceResponse<BoxBody>, id: &RequestId) {
         causes = format!("{causes}: {cause}");
         source = cause.source();
     }
-    log::error!(request_id = id.as_str(), status = response.status().as_u16(); "{causes}");
+    // Being busy is announced, expected and frequent when it happens: no line a request for that.
+    let level = if matches!(error, Error::Authority(authority::Error::Busy) | Error::NotReady(_)) { log::Level::Debug } else { log::Level::Error };
+    log::log!(level, request_id = id.as_str(), status = response.status().as_u16(); "{causes}");
 }
 
 /// Writes a problem's document and the headers that every answer has.

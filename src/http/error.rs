@@ -2,6 +2,8 @@
 //!
 //! Texts are fixed: nothing that came in, no inner error and no path ever goes out. The cause stays in the error, for the log.
 
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use actix_web::http::StatusCode;
 use actix_web::http::header::{ALLOW, HeaderName, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
 use actix_web::{HttpRequest, HttpResponse, ResponseError};
@@ -135,7 +137,7 @@ fn authority_problem(error: &authority::Error) -> Problem {
             new(StatusCode::UNAUTHORIZED, "invalid_credentials", "The e-mail address or the password is wrong.")
         }
         Authority::InvalidScope => new(StatusCode::BAD_REQUEST, "invalid_scope", "The requested scope is malformed or not held."),
-        Authority::Busy => Problem::unavailable(2),
+        Authority::Busy => Problem::unavailable(staggered()),
         Authority::StoreUnavailable(_) => Problem::unavailable(3),
         Authority::Conflict => new(StatusCode::CONFLICT, "conflict", "This exists already."),
         Authority::NotFound => new(StatusCode::NOT_FOUND, "not_found", "There is nothing here."),
@@ -145,6 +147,12 @@ fn authority_problem(error: &authority::Error) -> Problem {
         }
         Authority::Internal(_) => internal(),
     }
+}
+
+/// 1, 2 or 3 seconds in turn, so that those who are refused together do not come back together.
+fn staggered() -> u64 {
+    static TURN: AtomicU64 = AtomicU64::new(0);
+    1 + TURN.fetch_add(1, Ordering::Relaxed) % 3
 }
 
 fn internal() -> Problem {

@@ -9,6 +9,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 use sha2::Sha256;
 use thiserror::Error;
 
@@ -78,9 +79,12 @@ pub enum UnusableKey {
     UnknownForm,
 }
 
+/// `flatten` also keeps serde from taking a JSON array for the struct, member by member.
 #[derive(Deserialize)]
 struct JwkSet {
     keys: Vec<Jwk>,
+    #[serde(flatten)]
+    _not_understood: IgnoredAny,
 }
 
 /// RFC 7517 s4: members that are not understood are ignored, members that are understood twice are not.
@@ -93,6 +97,8 @@ struct Jwk {
     usage: Option<String>,
     key_ops: Option<Vec<String>>,
     k: Option<String>,
+    #[serde(flatten)]
+    _not_understood: IgnoredAny,
 }
 
 impl KeyRing {

@@ -6,7 +6,7 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use serde::de::{self, Deserialize, DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::de::{self, Deserialize, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 use smallvec::SmallVec;
 
 use super::access_token::{AccessToken, Span, SpanList, Spans, Text};
@@ -106,7 +106,7 @@ impl<'de> Visitor<'de> for &mut Reader<'de> {
                     return Err(self.fail(InvalidToken::DuplicateClaim));
                 }
                 unknown.push(key);
-                members.next_value::<IgnoredAny>()?;
+                members.next_value::<Unread>()?;
                 continue;
             };
             let bit = 1 << name as u8;
@@ -148,21 +148,22 @@ impl<'de> Reader<'de> {
 
     fn text<A: MapAccess<'de>>(&mut self, members: &mut A, form: fn(&str) -> bool) -> Result<Span, A::Error> {
         let Str(text) = members.next_value()?;
-        if form(&text) { Ok(self.span(&text)) } else { Err(de::Error::custom("form")) }
+        if form(&text) { Ok(self.span(text)) } else { Err(de::Error::custom("form")) }
     }
 
     /// Where the text lies: in the payload itself, or, if it had escapes, among the unescaped ones that will follow it.
-    #[allow(clippy::ptr_arg, reason = "a borrowed text and an unescaped one lie in different buffers")]
-    fn span(&mut self, text: &Cow<'de, str>) -> Span {
+    fn span(&mut self, text: Cow<'de, str>) -> Span {
+        // Both numbers fit: a payload has at most 6,144 bytes, and unescaping never makes a string longer.
+        let len = text.len() as u16;
         let start = match text {
             Cow::Borrowed(text) => text.as_ptr().addr().wrapping_sub(self.json.as_ptr().addr()),
             Cow::Owned(text) => {
-                self.unescaped.push_str(text);
-                self.json.len() + self.unescaped.len() - text.len()
+                let start = self.json.len() + self.unescaped.len();
+                self.unescaped.push_str(&text);
+                start
             }
         };
-        // Both fit: a payload has at most 6,144 bytes, and unescaping never makes a string longer.
-        Span { start: start as u16, len: text.len() as u16 }
+        Span { start: start as u16, len }
     }
 
     fn fail<E: de::Error>(&mut self, fault: InvalidToken) -> E {
@@ -201,6 +202,58 @@ impl<'de> Deserialize<'de> for Str<'de> {
     }
 }
 
+/// A claim that no rule asks for. Read to its depths all the same (serde's `IgnoredAny` skips over broken escapes, numbers too large and any
+/// nesting), so that what a handler asks for with `AccessToken::custom` is JSON.
+struct Unread;
+
+impl<'de> Deserialize<'de> for Unread {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(Unread)
+    }
+}
+
+impl<'de> Visitor<'de> for Unread {
+    type Value = Self;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("any JSON value")
+    }
+
+    fn visit_unit<E>(self) -> Result<Self, E> {
+        Ok(self)
+    }
+
+    fn visit_bool<E>(self, _: bool) -> Result<Self, E> {
+        Ok(self)
+    }
+
+    fn visit_i64<E>(self, _: i64) -> Result<Self, E> {
+        Ok(self)
+    }
+
+    fn visit_u64<E>(self, _: u64) -> Result<Self, E> {
+        Ok(self)
+    }
+
+    fn visit_f64<E>(self, _: f64) -> Result<Self, E> {
+        Ok(self)
+    }
+
+    fn visit_str<E>(self, _: &str) -> Result<Self, E> {
+        Ok(self)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut elements: A) -> Result<Self, A::Error> {
+        while elements.next_element::<Unread>()?.is_some() {}
+        Ok(self)
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Self, A::Error> {
+        while members.next_entry::<Str, Unread>()?.is_some() {}
+        Ok(self)
+    }
+}
+
 /// Whole seconds, not negative. A fraction, an exponent or a text is not what this service writes.
 struct NumericDate(i64);
 
@@ -232,7 +285,7 @@ impl<'de> Visitor<'de> for Strings<'_, 'de> {
     fn visit_seq<A: SeqAccess<'de>>(self, mut elements: A) -> Result<SpanList, A::Error> {
         let mut spans = SpanList::new();
         while let Some(Str(text)) = elements.next_element()? {
-            spans.push(self.0.span(&text));
+            spans.push(self.0.span(text));
         }
         Ok(spans)
     }

@@ -33,7 +33,6 @@ pub enum Store {
 }
 
 pub struct TestApp {
-    pub store: Store,
     pub address: SocketAddr,
     pub clock: TestClock,
     pub authority: Authority,
@@ -64,7 +63,7 @@ impl TestApp {
         let (address, authority, handle) = (service.address, service.authority, service.server.handle());
         actix_web::rt::spawn(service.server);
         let client = Client::builder().timeout(Duration::from_secs(30)).build().unwrap();
-        let app = Self { store, address, clock, authority, client, proxy, handle, folder };
+        let app = Self { address, clock, authority, client, proxy, handle, folder };
         app.add(EMAIL, PASSWORD).await;
         Some(app)
     }
@@ -139,6 +138,7 @@ pub fn config(url: &str) -> Config {
 
 /// A new database behind a proxy, on the server that the environment names.
 async fn postgres() -> Option<(String, Proxy)> {
+    #[allow(clippy::disallowed_methods, reason = "not a setting of hallpass: where the tests find a server")]
     let Ok(server) = std::env::var("HALLPASS_TEST_POSTGRES") else {
         eprintln!("left out: PostgreSQL, since HALLPASS_TEST_POSTGRES names no server");
         return None;

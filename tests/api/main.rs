@@ -2,6 +2,8 @@
 //!
 //! PostgreSQL takes part when `HALLPASS_TEST_POSTGRES` names a server on which databases may be made.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stderr)]
+
 mod app;
 mod contract;
 mod hostile;

@@ -46,3 +46,34 @@ on_each_store! {
         app.assert_sound().await;
     }
 }
+
+on_each_store! {
+    async fn c33_who_hangs_up_while_waiting_is_not_hashed(app: TestApp, |config| {
+        config.password.bcrypt_cost = 10;
+        config.password.hash_threads = 1;
+        config.password.queue_timeout = Duration::from_secs(20);
+    }) {
+        use tokio::io::AsyncWriteExt as _;
+
+        let before = app.authority.hashed_rounds();
+        let body = serde_json::json!({ "email": "nobody@example.com", "password": PASSWORD }).to_string();
+        let request = format!("POST /login HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{body}", body.len());
+        let mut callers = Vec::new();
+        for _ in 0..20 {
+            let mut stream = app.connect().await;
+            stream.write_all(request.as_bytes()).await.unwrap();
+            callers.push(stream);
+        }
+        while app.authority.waiting_for_hashes() < 15 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        drop(callers);
+        while app.authority.waiting_for_hashes() > 0 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        // Somebody who stays is next, and of the twenty only those were hashed whose turn had come before they left.
+        assert_eq!(app.login("nobody@example.com", PASSWORD).await.status(), 401);
+        let hashed = (app.authority.hashed_rounds() - before) >> 10;
+        assert!(hashed <= 7, "{hashed} hashes were made");
+    }
+}

@@ -68,6 +68,7 @@ async fn on_postgres<F: Future<Output = ()> + Send + 'static>(test: impl Fn(Stor
 
 fn postgres_server() -> Option<String> {
     static SAID: Once = Once::new();
+    #[allow(clippy::disallowed_methods, reason = "not a setting of hallpass: where the tests find a server")]
     let server = std::env::var("HALLPASS_TEST_POSTGRES").ok();
     if server.is_none() {
         SAID.call_once(|| eprintln!("HALLPASS_TEST_POSTGRES is not set: the store is tested on SQLite only"));
