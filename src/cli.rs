@@ -18,13 +18,20 @@ mod calibrate;
 mod config_command;
 mod dev;
 mod error;
+mod export;
 mod healthcheck;
+mod import;
 mod key;
 mod key_file;
+mod lines;
 mod output;
 mod private_file;
+mod prompt;
+mod record;
+mod rows;
 mod serve;
 mod token;
+mod user;
 
 use error::Error;
 
@@ -71,6 +78,9 @@ enum Command {
     /// `serve` does it too. By itself it is for deployments where only one job may change the schema.
     #[command(after_help = "Example: hallpass migrate --config hallpass.toml")]
     Migrate,
+    /// Add, change, list, import and export the people who can log in.
+    #[command(subcommand)]
+    User(user::UserCommand),
     /// Make and change signing keys.
     #[command(subcommand)]
     Key(key::KeyCommand),
@@ -124,6 +134,7 @@ fn run(Cli { settings, command }: Cli) -> Result<(), Error> {
         Command::Healthcheck(command) => healthcheck::run(&command, &settings),
         Command::Config(command) => config_command::run(&command, &settings),
         Command::Migrate => migrate(&settings),
+        Command::User(command) => user::run(command, &settings),
         Command::Key(command) => key::run(command, &settings),
         Command::Token(command) => token::run(&command, &settings),
         Command::Calibrate(command) => calibrate::run(&command),

@@ -12,11 +12,11 @@ use super::password_hash::{StoredHash, UnusableHash};
 use crate::secret::Secret;
 use crate::store::account::NewAccount;
 use crate::store::import::{self, Outcome};
-use crate::store::{Email, InvalidEmail};
+use crate::store::{Database, Email, InvalidEmail};
 use crate::token::Scope;
 
 /// One person as a file has them. Scopes and roles are space separated.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub struct ImportRow {
     /// The e-mail address.
     pub email: String,
@@ -55,10 +55,11 @@ pub enum RefusedRow {
 /// What became of each row, in their order.
 pub type Outcomes = Vec<Result<Imported, RefusedRow>>;
 
-/// Remembers the addresses of an import that only pretends: eight bytes for each, because that is all it costs to be right but for one in
+/// An import that only pretends. It remembers the addresses by eight bytes each, because that is all it costs to be right but for one in
 /// many millions.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Rehearsal {
+    database: Option<Database>,
     key: RandomState,
     seen: HashSet<u64>,
 }
@@ -74,17 +75,27 @@ impl Accounts {
         refuse_where(&mut outcomes, stored.iter().map(|outcome| *outcome == Outcome::Existed));
         Ok(outcomes)
     }
+}
 
-    /// What [`Accounts::import`] would answer, without writing anything.
+impl Rehearsal {
+    /// A rehearsal of an import into this store, or into one that does not exist yet.
+    pub fn new(database: Option<Database>) -> Self {
+        Self { database, key: RandomState::new(), seen: HashSet::new() }
+    }
+
+    /// What [`Accounts::import`] would answer; nothing is written.
     ///
     /// # Errors
     /// [`Error::StoreUnavailable`].
-    pub async fn rehearse_import(&self, rows: Vec<ImportRow>, rehearsal: &mut Rehearsal) -> Result<Outcomes, Error> {
+    pub async fn import(&mut self, rows: Vec<ImportRow>) -> Result<Outcomes, Error> {
         let (mut outcomes, accounts) = checked(rows);
-        let taken = import::taken(&self.database, accounts.iter().map(|account| &account.email)).await?;
+        let taken = match &self.database {
+            Some(database) => import::taken(database, accounts.iter().map(|account| &account.email)).await?,
+            None => HashSet::new(),
+        };
         let exists = |account: &NewAccount| {
             let folded = account.email.folded();
-            taken.contains(folded) || !rehearsal.seen.insert(rehearsal.key.hash_one(folded))
+            taken.contains(folded) || !self.seen.insert(self.key.hash_one(folded))
         };
         refuse_where(&mut outcomes, accounts.iter().map(exists));
         Ok(outcomes)
@@ -116,6 +127,74 @@ fn refuse_where(outcomes: &mut Outcomes, exists: impl Iterator<Item = bool>) {
     for (outcome, exists) in outcomes.iter_mut().filter(|outcome| outcome.is_ok()).zip(exists) {
         if exists {
             *outcome = Err(RefusedRow::Exists);
+        }
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used)]
+mod tests {
+    use super::*;
+
+    const HASH: &str = "$2b$04$CCCCCCCCCCCCCCCCCCCCC.E5YPO9kmyuRGyh0XouQYb4YMJKvyOeW";
+
+    fn row(email: &str, hash: &str, words: &str) -> ImportRow {
+        ImportRow { email: email.to_owned(), password_hash: hash.into(), scopes: words.to_owned(), roles: words.to_owned() }
+    }
+
+    fn refused(row: ImportRow) -> RefusedRow {
+        check(row).unwrap_err()
+    }
+
+    #[test]
+    fn h8_a_cost_above_14_is_refused_and_one_below_10_is_told() {
+        let at_cost = |cost: u32| row("a@b", &HASH.replace("$04$", &format!("${cost:02}$")), "");
+        assert_eq!(refused(at_cost(31)), RefusedRow::Hash(UnusableHash::TooCostly));
+        assert_eq!(refused(at_cost(15)), RefusedRow::Hash(UnusableHash::TooCostly));
+        assert_eq!(refused(at_cost(3)), RefusedRow::Hash(UnusableHash::TooCheap));
+        for cost in [4, 9, 10, 14] {
+            assert_eq!(check(at_cost(cost)).unwrap().1, Imported { cost });
+        }
+    }
+
+    #[test]
+    fn h9_a_sign_extended_hash_is_refused() {
+        assert_eq!(refused(row("a@b", &HASH.replace("$2b$", "$2x$"), "")), RefusedRow::Hash(UnusableHash::SignExtended));
+    }
+
+    #[test]
+    fn scopes_and_roles_must_be_words_and_each_is_kept_once() {
+        let (account, _) = check(row("a@b", HASH, "x y x")).unwrap();
+        assert_eq!((account.scope.as_str(), account.roles), ("x y", vec!["x".to_owned(), "y".to_owned()]));
+        for words in [" x", "x  y", "x\"", "\u{e4}", "x\ty"] {
+            assert_eq!(refused(row("a@b", HASH, words)), RefusedRow::Words, "{words:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_rehearsal_without_a_store_finds_repeated_addresses_whatever_their_case() {
+        let mut rehearsal = Rehearsal::new(None);
+        let rows = vec![row("a@b", HASH, ""), row("no address", HASH, ""), row("A@B", HASH, ""), row("c@d", HASH, "")];
+        let first = rehearsal.import(rows).await.unwrap();
+        assert_eq!(
+            first,
+            [Ok(Imported { cost: 4 }), Err(RefusedRow::Email(InvalidEmail)), Err(RefusedRow::Exists), Ok(Imported { cost: 4 })]
+        );
+        assert_eq!(rehearsal.import(vec![row("C@d", HASH, "")]).await.unwrap(), [Err(RefusedRow::Exists)]);
+    }
+
+    #[test]
+    fn h11_what_the_store_had_already_is_refused_at_its_own_place() {
+        let imported = Ok(Imported { cost: 4 });
+        let mut outcomes = vec![imported, Err(RefusedRow::Words), imported, imported];
+        refuse_where(&mut outcomes, [false, true, false].into_iter());
+        assert_eq!(outcomes, [imported, Err(RefusedRow::Words), Err(RefusedRow::Exists), imported]);
+    }
+
+    #[test]
+    fn o3_no_reason_holds_anything_of_the_row() {
+        for row in [row("mallory", HASH, ""), row("a@b", "$2b$04$mallory", ""), row("a@b", HASH, "mallory\\")] {
+            assert!(!refused(row).to_string().contains("mallory"));
         }
     }
 }

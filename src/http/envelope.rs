@@ -99,7 +99,8 @@ fn log_failure(response: &ServiceResponse<BoxBody>, id: &RequestId) {
         source = cause.source();
     }
     // Being busy is announced, expected and frequent when it happens: no line a request for that.
-    let level = if matches!(error, Error::Authority(authority::Error::Busy) | Error::NotReady(_)) { log::Level::Debug } else { log::Level::Error };
+    let level =
+        if matches!(error, Error::Authority(authority::Error::Busy) | Error::NotReady(_)) { log::Level::Debug } else { log::Level::Error };
     log::log!(level, request_id = id.as_str(), status = response.status().as_u16(); "{causes}");
 }
 
