@@ -105,7 +105,9 @@ impl Program {
             .unwrap();
         let program = Self { child, address, _folder: folder };
         let until = Instant::now() + Duration::from_secs(20);
-        while !TcpStream::connect(address).is_ok_and(|mut stream| exchange(&mut stream, "GET /readyz HTTP/1.1\r\nhost: x\r\n\r\n").is_some_and(|(status, _)| status == 200)) {
+        while !TcpStream::connect(address).is_ok_and(|mut stream| {
+            exchange(&mut stream, "GET /readyz HTTP/1.1\r\nhost: x\r\n\r\n").is_some_and(|(status, _)| status == 200)
+        }) {
             assert!(Instant::now() < until, "the program does not get ready");
             thread::sleep(Duration::from_millis(50));
         }
@@ -132,7 +134,8 @@ fn add_account(url: &str, hash: &str) {
         let database = Database::open(url, 1).unwrap();
         database.migrate().await.unwrap();
         let email = Email::parse(EMAIL).unwrap();
-        let new = NewAccount { email, password_hash: Some(hash.into()), scope: "orders:read orders:write".into(), roles: vec!["support".into()] };
+        let new =
+            NewAccount { email, password_hash: Some(hash.into()), scope: "orders:read orders:write".into(), roles: vec!["support".into()] };
         account::insert(&database, new, 0).await.unwrap();
         database.close().await;
     });

@@ -3,6 +3,7 @@
 //! It decides who gets a token and what stands in it. It knows the store, the hashing threads and the signer; it knows nothing of requests,
 //! cookies or status codes, so the command line works over the same use cases as the endpoints.
 
+pub mod account_import;
 pub mod accounts;
 pub mod error;
 pub mod hash_pool;

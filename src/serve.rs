@@ -107,13 +107,8 @@ pub fn service(config: &Config, clock: Clock) -> Result<Service, Error> {
 /// # Errors
 /// [`Error`] in one sentence.
 pub fn authority(config: &Config, signer: Signer, clock: Clock) -> Result<Authority, Error> {
-    let hasher = Hasher::start(HasherSettings {
-        cost: config.password.bcrypt_cost,
-        threads: config.password.hash_threads,
-        queue: config.password.queue,
-        queue_timeout: config.password.queue_timeout,
-    })?;
-    let database = Database::open(config.database.url.expose(), config.database.max_connections).map_err(Error::Store)?;
+    let hasher = hasher(config)?;
+    let database = database(config)?;
     let terms = Terms {
         issuer: config.token.issuer.clone(),
         audience: config.token.audience.clone(),
@@ -121,6 +116,36 @@ pub fn authority(config: &Config, signer: Signer, clock: Clock) -> Result<Author
         min_password_length: config.password.min_length,
     };
     Ok(Authority::new(database, hasher, signer, clock, terms))
+}
+
+/// The hashing threads, as many and as dear as configured. Takes about the time of two logins.
+///
+/// # Errors
+/// [`Error::Hasher`].
+pub fn hasher(config: &Config) -> Result<Hasher, Error> {
+    let password = &config.password;
+    Ok(Hasher::start(HasherSettings {
+        cost: password.bcrypt_cost,
+        threads: password.hash_threads,
+        queue: password.queue,
+        queue_timeout: password.queue_timeout,
+    })?)
+}
+
+/// The configured store. Does not connect yet. To be called inside [`block_on`].
+///
+/// # Errors
+/// [`Error::Store`].
+pub fn database(config: &Config) -> Result<Database, Error> {
+    Database::open(config.database.url.expose(), config.database.max_connections).map_err(Error::Store)
+}
+
+/// Runs work on a runtime of this thread, to its end: the service, or one command over the store.
+///
+/// # Errors
+/// The operating system refuses what a runtime needs.
+pub fn block_on<F: Future>(work: F) -> std::io::Result<F::Output> {
+    Ok(actix_web::rt::Runtime::new()?.block_on(work))
 }
 
 /// The keys of `keys.file` or `keys.secret`.

@@ -79,6 +79,11 @@ impl Database {
         if url.starts_with("sqlite:") { open_sqlite(url, max_connections) } else { open_postgres(url, max_connections) }
     }
 
+    /// Whether there is anything to open: not when it is an SQLite file that has not been made yet. Creates nothing, connects to nothing.
+    pub fn exists(url: &str) -> bool {
+        !url.starts_with("sqlite:") || SqliteConnectOptions::from_str(url).is_ok_and(|options| options.get_filename().exists())
+    }
+
     /// Brings the schema up to date. Safe when several replicas start at once: one does it, the others wait and find it done.
     ///
     /// # Errors

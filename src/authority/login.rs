@@ -6,8 +6,8 @@
 use uuid::Uuid;
 
 use super::hasher::Verdict;
-use super::{Authority, Error, Password};
 use super::password_hash::StoredHash;
+use super::{Authority, Error, Password};
 use crate::secret::Secret;
 use crate::store::account::{self, Account};
 use crate::store::{self, Email};

@@ -50,7 +50,8 @@ fn check(headers: &HeaderMap) -> Result<(), Error> {
 fn is_json(media_type: &str) -> bool {
     let mut parts = media_type.split(';').map(str::trim);
     let essence_is_json = parts.next().is_some_and(|essence| essence.eq_ignore_ascii_case("application/json"));
-    essence_is_json && parts.all(|parameter| parameter.eq_ignore_ascii_case("charset=utf-8") || parameter.eq_ignore_ascii_case("charset=\"utf-8\""))
+    essence_is_json
+        && parts.all(|parameter| parameter.eq_ignore_ascii_case("charset=utf-8") || parameter.eq_ignore_ascii_case("charset=\"utf-8\""))
 }
 
 /// A body may hold a password: it is wiped when it has been read.
@@ -82,10 +83,24 @@ mod tests {
 
     #[test]
     fn c22_json_is_utf_8_only() {
-        for media_type in ["application/json", "Application/JSON", "application/json; charset=utf-8", "application/json;charset=UTF-8", "application/json; charset=\"utf-8\""] {
+        for media_type in [
+            "application/json",
+            "Application/JSON",
+            "application/json; charset=utf-8",
+            "application/json;charset=UTF-8",
+            "application/json; charset=\"utf-8\"",
+        ] {
             assert!(is_json(media_type), "{media_type}");
         }
-        for media_type in ["", "text/plain", "application/json; charset=utf-16", "application/json; version=1", "application/jsonx", "application/problem+json", "multipart/form-data"] {
+        for media_type in [
+            "",
+            "text/plain",
+            "application/json; charset=utf-16",
+            "application/json; version=1",
+            "application/jsonx",
+            "application/problem+json",
+            "multipart/form-data",
+        ] {
             assert!(!is_json(media_type), "{media_type}");
         }
     }

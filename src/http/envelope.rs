@@ -48,7 +48,10 @@ fn is_harmless(id: &str) -> bool {
 ///
 /// # Errors
 /// Only answers that are finished already: the HTTP library sends them as they are.
-pub async fn envelope(request: ServiceRequest, next: Next<impl MessageBody + 'static>) -> Result<ServiceResponse<BoxBody>, actix_web::Error> {
+pub async fn envelope(
+    request: ServiceRequest,
+    next: Next<impl MessageBody + 'static>,
+) -> Result<ServiceResponse<BoxBody>, actix_web::Error> {
     let id = RequestId::of(request.headers());
     let line = AccessLine::begin(&request);
     if request.uri().path_and_query().is_some_and(|target| target.as_str().len() > MAX_URI_BYTES) {
@@ -96,7 +99,8 @@ fn log_failure(response: &ServiceResponse<BoxBody>, id: &RequestId) {
         source = cause.source();
     }
     // Being busy is announced, expected and frequent when it happens: no line a request for that.
-    let level = if matches!(error, Error::Authority(authority::Error::Busy) | Error::NotReady(_)) { log::Level::Debug } else { log::Level::Error };
+    let level =
+        if matches!(error, Error::Authority(authority::Error::Busy) | Error::NotReady(_)) { log::Level::Debug } else { log::Level::Error };
     log::log!(level, request_id = id.as_str(), status = response.status().as_u16(); "{causes}");
 }
 

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use actix_web::http::StatusCode;
 use actix_web::http::header::{ALLOW, HeaderName, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
 use actix_web::{HttpRequest, HttpResponse, ResponseError};
+use serde::Serialize;
 use serde_json::{Value, json};
 use thiserror::Error;
 
@@ -67,29 +68,46 @@ pub struct Problem {
     pub violations: Option<(&'static str, Vec<Violation>)>,
 }
 
+/// RFC 9457 s3.1, in the order people read it.
+#[derive(Serialize)]
+struct Document<'a> {
+    #[serde(rename = "type")]
+    kind: String,
+    title: &'a str,
+    status: u16,
+    code: &'a str,
+    request_id: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    retry_after: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    violations: Option<Vec<Value>>,
+}
+
 impl Problem {
     fn new(status: StatusCode, code: &'static str, title: &'static str) -> Self {
         Self { status, code, title, retry_after: None, violations: None }
     }
 
     fn unavailable(retry_after: u64) -> Self {
-        let problem = Self::new(StatusCode::SERVICE_UNAVAILABLE, "temporarily_unavailable", "The service is busy or not ready. Try again shortly.");
+        let problem =
+            Self::new(StatusCode::SERVICE_UNAVAILABLE, "temporarily_unavailable", "The service is busy or not ready. Try again shortly.");
         Self { retry_after: Some(retry_after), ..problem }
     }
 
     /// The document, with the id under which the log has more.
     pub fn document(&self, request_id: &str) -> String {
-        let mut document = json!({
-            "type": format!("urn:hallpass:error:{}", self.code), "title": self.title, "status": self.status.as_u16(), "code": self.code, "request_id": request_id,
-        });
-        if let Some(seconds) = self.retry_after {
-            document["retry_after"] = json!(seconds);
-        }
-        if let Some((field, violations)) = &self.violations {
-            let violation = |violation: &Violation| json!({ "field": field, "code": violation.code, "message": violation.message });
-            document["violations"] = violations.iter().map(violation).collect::<Value>();
-        }
-        document.to_string()
+        let violation = |field| move |Violation { code, message }: &Violation| json!({ "field": field, "code": code, "message": message });
+        let document = Document {
+            kind: format!("urn:hallpass:error:{}", self.code),
+            title: self.title,
+            status: self.status.as_u16(),
+            code: self.code,
+            request_id,
+            retry_after: self.retry_after,
+            violations: self.violations.as_ref().map(|(field, violations)| violations.iter().map(violation(*field)).collect()),
+        };
+        // Texts and numbers only: this cannot fail, and if it did the status would still say enough.
+        serde_json::to_string(&document).unwrap_or_default()
     }
 
     /// An answer without a body that carries the problem to the outermost layer, which writes it out.
@@ -116,9 +134,11 @@ impl Error {
             Error::RequestTimeout => new(StatusCode::REQUEST_TIMEOUT, "request_timeout", "The request took too long to arrive."),
             Error::PayloadTooLarge => new(StatusCode::PAYLOAD_TOO_LARGE, "payload_too_large", "The body is larger than 16 KiB."),
             Error::UriTooLong => new(StatusCode::URI_TOO_LONG, "uri_too_long", "The URI is longer than 8 KiB."),
-            Error::UnsupportedMediaType => {
-                new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", "Send the body as application/json in UTF-8, without a content encoding.")
-            }
+            Error::UnsupportedMediaType => new(
+                StatusCode::UNSUPPORTED_MEDIA_TYPE,
+                "unsupported_media_type",
+                "Send the body as application/json in UTF-8, without a content encoding.",
+            ),
             Error::Panic => internal(),
             Error::NotReady(_) => Problem::unavailable(1),
             Error::Authority(error) => authority_problem(error),
@@ -130,7 +150,9 @@ fn authority_problem(error: &authority::Error) -> Problem {
     use authority::Error as Authority;
     let new = Problem::new;
     match error {
-        Authority::InvalidCredentials => new(StatusCode::UNAUTHORIZED, "invalid_credentials", "The e-mail address or the password is wrong."),
+        Authority::InvalidCredentials => {
+            new(StatusCode::UNAUTHORIZED, "invalid_credentials", "The e-mail address or the password is wrong.")
+        }
         Authority::InvalidScope => new(StatusCode::BAD_REQUEST, "invalid_scope", "The requested scope is malformed or not held."),
         Authority::Busy => Problem::unavailable(staggered()),
         Authority::StoreUnavailable(_) => Problem::unavailable(3),
@@ -163,7 +185,9 @@ impl ResponseError for Error {
         let header = match self {
             Error::MethodNotAllowed { allow } => Some((ALLOW, HeaderValue::from_static(allow))),
             // RFC 9110 s15.5.2: every 401 says how to do better.
-            Error::Authority(authority::Error::InvalidCredentials) => Some((WWW_AUTHENTICATE, HeaderValue::from_static(r#"Bearer realm="hallpass""#))),
+            Error::Authority(authority::Error::InvalidCredentials) => {
+                Some((WWW_AUTHENTICATE, HeaderValue::from_static(r#"Bearer realm="hallpass""#)))
+            }
             _ => None,
         };
         self.problem().response(header)

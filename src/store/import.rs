@@ -11,7 +11,7 @@ use std::time::Duration;
 use sqlx::AssertSqlSafe;
 
 use super::account::{Account, NewAccount};
-use super::{Database, Error, statement};
+use super::{Database, Email, Error, statement};
 use crate::secret::Secret;
 
 /// 500 rows of 8 parameters: far below SQLite's 32,766 and PostgreSQL's 65,535 parameters a statement.
@@ -60,18 +60,41 @@ pub async fn accounts(database: &Database, rows: Vec<NewAccount>, now: i64) -> R
     Ok(accounts.into_iter().map(outcome).collect())
 }
 
-/// The statement for so many rows, made of numbers only. SQLite takes `$n` for a name and searches all names for each of them, which
-/// with thousands takes longer than everything else together; its own mark has no name.
-fn insert_text(database: &Database, rows: usize) -> String {
-    let mark = |number: usize| match database {
+/// Which of these addresses have an account, folded.
+///
+/// # Errors
+/// [`Error::Unavailable`].
+pub async fn taken(database: &Database, emails: impl Iterator<Item = &Email>) -> Result<HashSet<String>, Error> {
+    let folded: Vec<&str> = emails.map(Email::folded).collect();
+    let mut taken = HashSet::new();
+    for chunk in folded.chunks(ROWS) {
+        let parameters: Vec<String> = (1..=chunk.len()).map(|number| mark(database, number)).collect();
+        let text: Arc<str> = format!("SELECT email_folded FROM account WHERE email_folded IN ({})", parameters.join(", ")).into();
+        let found: Vec<String> = on!(database, |pool| {
+            let query = sqlx::query_scalar(AssertSqlSafe(text.clone()));
+            chunk.iter().fold(query, |query, folded| query.bind(*folded)).fetch_all(pool)
+        })?;
+        taken.extend(found);
+    }
+    Ok(taken)
+}
+
+/// The mark of a parameter. SQLite takes `$n` for a name and searches all names for each of them, which with thousands takes longer than
+/// everything else together; its own mark has no name.
+fn mark(database: &Database, number: usize) -> String {
+    match database {
         Database::Sqlite(_) => "?".to_owned(),
         Database::Postgres(_) => format!("${number}"),
-    };
+    }
+}
+
+/// The statement for so many rows, made of numbers only.
+fn insert_text(database: &Database, rows: usize) -> String {
     let mut text = String::from(
         "INSERT INTO account (id, email, email_folded, password_hash, scopes, roles, created_at, password_changed_at) VALUES ",
     );
     for row in 0..rows {
-        let marks: Vec<String> = (1..=COLUMNS).map(|column| mark(row * COLUMNS + column)).collect();
+        let marks: Vec<String> = (1..=COLUMNS).map(|column| mark(database, row * COLUMNS + column)).collect();
         let comma = if row == 0 { "" } else { ", " };
         // Writing to a String cannot fail.
         let _ = write!(text, "{comma}({})", marks.join(", "));

@@ -86,7 +86,10 @@ async fn i6_a_body_above_16_kib_is_413_declared_or_not() {
     let body = |length: usize| format!("{{\"email\":\"{}\"}}", "x".repeat(length - 12));
     assert_eq!(status(&app.raw_login(JSON, body(16_384).as_bytes()).await), 400);
     assert_eq!(status(&app.raw_login(JSON, body(16_385).as_bytes()).await), 413);
-    let chunked = format!("POST /login HTTP/1.1\r\nhost: x\r\nconnection: close\r\n{JSON}transfer-encoding: chunked\r\n\r\n4001\r\n{}\r\n0\r\n\r\n", body(16_385));
+    let chunked = format!(
+        "POST /login HTTP/1.1\r\nhost: x\r\nconnection: close\r\n{JSON}transfer-encoding: chunked\r\n\r\n4001\r\n{}\r\n0\r\n\r\n",
+        body(16_385)
+    );
     assert_eq!(status(&app.raw(chunked).await), 413);
     app.assert_sound().await;
     app.stop().await;
@@ -168,7 +171,9 @@ async fn i16_only_the_exact_path_is_a_route() {
 #[actix_web::test]
 async fn i17_i27_i30_other_protocols_and_expectations_do_no_harm() {
     let app = sqlite().await;
-    for garbage in [&b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"[..], b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", b"\0\0\0\0\r\n\r\n", b"GET\r\n\r\n"] {
+    for garbage in
+        [&b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"[..], b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", b"\0\0\0\0\r\n\r\n", b"GET\r\n\r\n"]
+    {
         assert!([0, 400, 404, 405, 408, 505].contains(&status(&app.raw(garbage).await)));
     }
     let upgrade = "GET /livez HTTP/1.1\r\nhost: x\r\nconnection: upgrade, close\r\nupgrade: websocket\r\nsec-websocket-key: x\r\n\r\n";
@@ -180,7 +185,8 @@ async fn i17_i27_i30_other_protocols_and_expectations_do_no_harm() {
 #[actix_web::test]
 async fn i28_a_thousand_pipelined_requests_are_answered() {
     let app = sqlite().await;
-    let answer = app.raw("GET /livez HTTP/1.1\r\nhost: x\r\n\r\n".repeat(999) + "GET /livez HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").await;
+    let answer =
+        app.raw("GET /livez HTTP/1.1\r\nhost: x\r\n\r\n".repeat(999) + "GET /livez HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").await;
     assert_eq!(answer.matches("HTTP/1.1 200").count(), 1000);
     app.stop().await;
 }
@@ -197,7 +203,9 @@ async fn i29_a_panic_is_a_500_problem_and_hurts_nobody_else() {
         }
         "never"
     };
-    let app = move || App::new().route("/panic", web::get().to(panics)).route("/fine", web::get().to(|| async { "fine" })).wrap(from_fn(envelope));
+    let app = move || {
+        App::new().route("/panic", web::get().to(panics)).route("/fine", web::get().to(|| async { "fine" })).wrap(from_fn(envelope))
+    };
     let server = HttpServer::new(app).workers(1).disable_signals().bind("127.0.0.1:0").unwrap();
     let address = server.addrs()[0];
     let server = server.run();
