@@ -33,7 +33,7 @@ ENV HALLPASS__SERVER__LISTEN=0.0.0.0:8080
 EXPOSE 8080
 USER 65532:65532
 STOPSIGNAL SIGTERM
-HEALTHCHECK --interval=10s --timeout=3s --start-period=10s --retries=3 CMD ["/usr/local/bin/hallpass", "healthcheck"]
+HEALTHCHECK --interval=10s --timeout=5s --start-period=10s --retries=3 CMD ["/usr/local/bin/hallpass", "healthcheck"]
 ENTRYPOINT ["/usr/local/bin/hallpass"]
 CMD ["serve"]
 # Last, because they change with every build.
