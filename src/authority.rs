@@ -1,8 +1,70 @@
-//! (to be written)
+//! The authorization server of RFC 6749, free of HTTP: one use case, one file.
+//!
+//! It decides who gets a token and what stands in it. It knows the store, the hashing threads and the signer; it knows nothing of requests,
+//! cookies or status codes, so the command line works over the same use cases as the endpoints.
 
+pub mod account_import;
+pub mod accounts;
+pub mod error;
 pub mod hash_pool;
 pub mod hasher;
+pub mod login;
 pub mod password;
 pub mod password_hash;
 pub mod password_policy;
-mod password_verifier;
+pub mod password_verifier;
+
+use std::time::Duration;
+
+use crate::clock::Clock;
+use crate::store::Database;
+use crate::token::Signer;
+
+pub use error::Error;
+pub use hasher::{Hasher, HasherSettings};
+pub use password::Password;
+
+/// Everything the use cases work with.
+#[derive(Clone)]
+pub struct Authority {
+    pub(crate) database: Database,
+    pub(crate) hasher: Hasher,
+    pub(crate) signer: Signer,
+    pub(crate) clock: Clock,
+    pub(crate) terms: Terms,
+}
+
+/// What every token of this issuer says, and what passwords must be like.
+#[derive(Clone, Debug)]
+pub struct Terms {
+    /// `iss`.
+    pub issuer: String,
+    /// `aud`.
+    pub audience: Vec<String>,
+    /// How long an access token lives.
+    pub access_ttl: Duration,
+    /// The shortest new password, in characters.
+    pub min_password_length: usize,
+}
+
+impl Authority {
+    /// An authority over this store.
+    pub fn new(database: Database, hasher: Hasher, signer: Signer, clock: Clock, terms: Terms) -> Self {
+        Self { database, hasher, signer, clock, terms }
+    }
+
+    /// The store, for those who only ask whether it is there.
+    pub fn database(&self) -> &Database {
+        &self.database
+    }
+
+    /// Rounds of bcrypt spent so far: what tests and metrics compare.
+    pub fn hashed_rounds(&self) -> u64 {
+        self.hasher.rounds()
+    }
+
+    /// How many callers wait for a hashing thread at this moment.
+    pub fn waiting_for_hashes(&self) -> usize {
+        self.hasher.load().waiting
+    }
+}

@@ -1,1 +1,160 @@
-//! (to be written)
+//! The command line: the second adapter over the authority, for operators.
+//!
+//! This file is the tree of commands; each branch has its own file. Results go to standard output and messages to standard error; the exit
+//! status is 0, 1 for a failure, 2 for a command line and 78 for a configuration that cannot be used. Nothing secret is ever an argument,
+//! because arguments can be read by every process of the machine.
+
+use std::future::Future;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::config::{self, Config, Section};
+use crate::logging;
+use crate::serve as service;
+
+mod calibrate;
+mod config_command;
+mod dev;
+mod error;
+mod export;
+mod healthcheck;
+mod import;
+mod key;
+mod key_file;
+mod lines;
+mod output;
+mod private_file;
+mod prompt;
+mod record;
+mod rows;
+mod serve;
+mod token;
+mod user;
+
+use error::Error;
+
+/// Stateless JWT authentication: passwords in, short-lived signed tokens out.
+#[derive(Debug, Parser)]
+#[command(
+    name = "hallpass",
+    version,
+    max_term_width = 100,
+    after_help = "\
+Try it:          hallpass serve --dev
+Set it up:       hallpass config defaults > hallpass.toml
+                 (umask 077; hallpass key generate > keys.json)
+                 hallpass serve --config hallpass.toml
+
+Exit status: 0 success, 1 failure, 2 wrong usage, 78 unusable configuration."
+)]
+struct Cli {
+    #[command(flatten)]
+    settings: SettingsFile,
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// Where the settings come from, besides the environment.
+#[derive(Debug, clap::Args)]
+struct SettingsFile {
+    /// Settings file (TOML); `HALLPASS__SECTION__KEY` variables override it.
+    #[arg(long, global = true, env = "HALLPASS_CONFIG", value_name = "FILE")]
+    config: Option<PathBuf>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the service.
+    Serve(serve::Serve),
+    /// Ask a running service whether it is alive; for container health checks.
+    Healthcheck(healthcheck::Healthcheck),
+    /// Check, show or explain the settings.
+    #[command(subcommand)]
+    Config(config_command::ConfigCommand),
+    /// Bring the database's schema up to date.
+    ///
+    /// `serve` does it too. By itself it is for deployments where only one job may change the schema.
+    #[command(after_help = "Example: hallpass migrate --config hallpass.toml")]
+    Migrate,
+    /// Add, change, list, import and export the people who can log in.
+    #[command(subcommand)]
+    User(user::UserCommand),
+    /// Make and change signing keys.
+    #[command(subcommand)]
+    Key(key::KeyCommand),
+    /// Look into access tokens.
+    #[command(subcommand)]
+    Token(token::TokenCommand),
+    /// Measure which bcrypt cost this machine can afford.
+    Calibrate(calibrate::Calibrate),
+    /// Print a completion script for a shell.
+    #[command(after_help = "Example: hallpass completions bash > /etc/bash_completion.d/hallpass")]
+    Completions {
+        /// The shell.
+        shell: clap_complete::Shell,
+    },
+}
+
+impl SettingsFile {
+    /// The settings, of which these sections must be usable. The environment counts; flags come on top.
+    fn load(&self, sections: &[Section], flags: &[(&str, String)]) -> Result<Config, Error> {
+        Ok(Config::load_for(sections, self.config.as_deref(), config::environment(), flags)?)
+    }
+}
+
+/// Runs the command that the process was started with.
+pub fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(answer) => {
+            // Help and version come this way too. When nobody reads them there is nobody to tell.
+            let _ = answer.print();
+            return ExitCode::from(u8::try_from(answer.exit_code()).unwrap_or(1));
+        }
+    };
+    match run(cli) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            if let Some(sentence) = error.sentence() {
+                output::message(format_args!("hallpass: {}", logging::Visible(sentence)));
+            }
+            error.exit_code()
+        }
+    }
+}
+
+fn run(Cli { settings, command }: Cli) -> Result<(), Error> {
+    if !matches!(command, Command::Serve(_)) {
+        logging::start(logging::Format::Text, "warn");
+    }
+    match command {
+        Command::Serve(command) => serve::run(&command, &settings),
+        Command::Healthcheck(command) => healthcheck::run(&command, &settings),
+        Command::Config(command) => config_command::run(&command, &settings),
+        Command::Migrate => migrate(&settings),
+        Command::User(command) => user::run(command, &settings),
+        Command::Key(command) => key::run(command, &settings),
+        Command::Token(command) => token::run(&command, &settings),
+        Command::Calibrate(command) => calibrate::run(&command),
+        Command::Completions { shell } => completions(shell),
+    }
+}
+
+fn migrate(settings: &SettingsFile) -> Result<(), Error> {
+    let config = settings.load(&[Section::Database], &[])?;
+    wait_for(async { service::database(&config)?.migrate().await.map_err(Error::from) })?;
+    output::line("the schema is up to date")
+}
+
+fn completions(shell: clap_complete::Shell) -> Result<(), Error> {
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut <Cli as clap::CommandFactory>::command(), "hallpass", &mut script);
+    output::whole(&script)
+}
+
+/// Runs asynchronous work to its end.
+fn wait_for<T>(work: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+    service::block_on(work).map_err(|error| Error::failed(format!("the runtime does not start: {error}")))?
+}

@@ -49,6 +49,26 @@ pub struct Config {
     pub log: Log,
 }
 
+/// A section that a piece of work may need. `[log]` is not among them: what can be read of it can be used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Section {
+    /// `[server]`
+    Server,
+    /// `[database]`
+    Database,
+    /// `[keys]`
+    Keys,
+    /// `[token]`
+    Token,
+    /// `[password]`
+    Password,
+}
+
+impl Section {
+    /// All of them.
+    pub const ALL: [Section; 5] = [Section::Server, Section::Database, Section::Keys, Section::Token, Section::Password];
+}
+
 impl Config {
     /// Reads, layers and checks the settings: defaults < `file` < `env` < `overrides` (pairs like `("server.listen", "127.0.0.1:0")`).
     ///
@@ -57,10 +77,26 @@ impl Config {
     /// # Errors
     /// One sentence that names the setting, what is wrong and what to do; never the value of a secret.
     pub fn load(file: Option<&Path>, env: impl Iterator<Item = (String, String)>, overrides: &[(&str, String)]) -> Result<Self, Error> {
+        Self::load_for(&Section::ALL, file, env, overrides)
+    }
+
+    /// Like [`Config::load`], for work that needs only some sections: the others may be incomplete or out of range. What is unknown or
+    /// cannot be read is refused all the same, wherever it is.
+    ///
+    /// # Errors
+    /// Those of [`Config::load`].
+    pub fn load_for(
+        sections: &[Section],
+        file: Option<&Path>,
+        env: impl Iterator<Item = (String, String)>,
+        overrides: &[(&str, String)],
+    ) -> Result<Self, Error> {
         let settings = Settings::gather(file, env, overrides)?;
-        let config = Self::read(&settings).map_err(|error| settings.blame(error))?;
-        config.check().map_err(|error| settings.blame(error))?;
-        Ok(config)
+        let checked = Self::read(&settings).and_then(|config| {
+            sections.iter().try_for_each(|section| config.check_section(*section))?;
+            Ok(config)
+        });
+        checked.map_err(|error| settings.blame(error))
     }
 
     /// Checks ranges and combinations. [`Config::load`] has done it already.
@@ -68,11 +104,17 @@ impl Config {
     /// # Errors
     /// The first setting that cannot be used.
     pub fn check(&self) -> Result<(), Error> {
-        self.server.check()?;
-        self.database.check()?;
-        self.keys.check()?;
-        self.token.check()?;
-        self.password.check()
+        Section::ALL.into_iter().try_for_each(|section| self.check_section(section))
+    }
+
+    fn check_section(&self, section: Section) -> Result<(), Error> {
+        match section {
+            Section::Server => self.server.check(),
+            Section::Database => self.database.check(),
+            Section::Keys => self.keys.check(),
+            Section::Token => self.token.check(),
+            Section::Password => self.password.check(),
+        }
     }
 
     /// The effective settings as TOML text, with secrets as `[redacted]`.

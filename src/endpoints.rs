@@ -1,1 +1,29 @@
-//! (to be written)
+//! The routes: thin adapters that parse, make one call to the authority, and serialise. This file is the single table of them.
+
+pub mod login;
+pub mod me;
+pub mod probes;
+
+use actix_web::web::{self, ServiceConfig};
+use actix_web::{Resource, Route};
+
+use crate::http::Error;
+
+/// The routes that answer without a credential. Every other route refuses a request that has none.
+pub const PUBLIC: [&str; 4] = ["/login", "/livez", "/readyz", "/healthz"];
+
+/// Every route of the service. What is not here is 404, what is here with another method is 405.
+pub fn routes(config: &mut ServiceConfig) {
+    config
+        .service(resource("/login", "POST", [web::post().to(login::login)]))
+        .service(resource("/me", "GET, HEAD", [web::get().to(me::me), web::head().to(me::me)]))
+        .service(resource("/livez", "GET, HEAD", [web::get().to(probes::livez), web::head().to(probes::livez)]))
+        .service(resource("/healthz", "GET, HEAD", [web::get().to(probes::livez), web::head().to(probes::livez)]))
+        .service(resource("/readyz", "GET, HEAD", [web::get().to(probes::readyz), web::head().to(probes::readyz)]))
+        .default_service(web::to(|| async { Err::<(), _>(Error::NotFound) }));
+}
+
+fn resource<const N: usize>(path: &str, allow: &'static str, routes: [Route; N]) -> Resource {
+    let refuse_method = web::to(move || async move { Err::<(), _>(Error::MethodNotAllowed { allow }) });
+    routes.into_iter().fold(web::resource(path), Resource::route).default_service(refuse_method)
+}

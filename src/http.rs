@@ -1,1 +1,10 @@
-//! (to be written)
+//! What every answer of the service has in common: bodies in, problems out, headers, access lines. Knows no endpoint.
+
+pub mod access_log;
+pub mod body;
+pub mod envelope;
+pub mod error;
+
+pub use body::JsonBody;
+pub use envelope::{RequestId, envelope};
+pub use error::Error;

@@ -22,6 +22,9 @@ pub mod endpoints;
 pub mod http;
 #[cfg(feature = "service")]
 #[doc(hidden)]
+pub mod logging;
+#[cfg(feature = "service")]
+#[doc(hidden)]
 pub mod secret;
 #[cfg(feature = "service")]
 #[doc(hidden)]

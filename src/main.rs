@@ -1,3 +1,7 @@
 //! The `hallpass` program: everything is in the library.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    hallpass::cli::main()
+}

@@ -1,1 +1,273 @@
-//! (to be written)
+//! The composition root: reads like a checklist, from settings to a listening socket and back down again.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use actix_web::dev::{Server, ServerHandle};
+use actix_web::middleware::from_fn;
+use actix_web::web::Data;
+use actix_web::{App, HttpServer};
+use thiserror::Error as ThisError;
+
+use crate::authority::{Authority, Hasher, HasherSettings, Terms, hasher};
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::endpoints::{self, probes::Readiness};
+use crate::guard::Guard;
+use crate::http;
+use crate::store::{self, Database};
+use crate::token::{KeyRing, RevocationList, Signer, UnusableKey, Verifier, claims, verify::UnsafeVerifier};
+
+/// A request's head must have arrived within this.
+const HEAD_TIMEOUT: Duration = Duration::from_secs(5);
+/// An idle connection is closed after this.
+const KEEP_ALIVE: Duration = Duration::from_secs(15);
+/// Requests in flight may take this long to end after SIGTERM; orchestrators kill after 30 s.
+const DRAIN_SECONDS: u64 = 20;
+/// More connections than this wait in the kernel.
+const MAX_CONNECTIONS: usize = 4096;
+
+/// Why the service did not start.
+#[derive(Debug, ThisError)]
+pub enum Error {
+    /// The settings name no key, or the file cannot be read.
+    #[error("{setting}: {reason}")]
+    Keys {
+        /// The setting that is to be mended.
+        setting: &'static str,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// Issuer, audience or leeway.
+    #[error("token.issuer, token.audience or token.leeway: {0}")]
+    Verifier(#[from] UnsafeVerifier),
+    /// The hashing threads.
+    #[error("{0}")]
+    Hasher(#[from] hasher::StartError),
+    /// The store's address is no address.
+    #[error("{0}")]
+    Store(#[source] store::Error),
+    /// The store was made by another version.
+    #[error("{0}")]
+    Schema(#[source] store::Error),
+    /// The HTTP server failed.
+    #[error("the HTTP server failed: {0}")]
+    Server(#[source] std::io::Error),
+    /// A freshly minted token was not believed.
+    #[error("the self-test failed: a token that was just signed does not verify ({0})")]
+    SelfTest(String),
+    /// The address cannot be listened on.
+    #[error("server.listen: cannot listen on {address}: {source}")]
+    Listen {
+        /// The address.
+        address: SocketAddr,
+        /// Why not.
+        source: std::io::Error,
+    },
+}
+
+impl Error {
+    /// Whether other settings would mend it.
+    pub fn is_configuration(&self) -> bool {
+        matches!(self, Error::Keys { .. } | Error::Verifier(_) | Error::Store(_))
+    }
+}
+
+/// A service that listens. It runs when `server` is awaited.
+pub struct Service {
+    /// The server.
+    pub server: Server,
+    /// Where it listens; with port 0 asked for, the port it got.
+    pub address: SocketAddr,
+    /// The use cases, for tests and the demo account.
+    pub authority: Authority,
+    /// What `/readyz` says.
+    pub readiness: Readiness,
+}
+
+/// Builds everything and opens the socket. The store may be down: then `/readyz` says so until it is up.
+///
+/// # Errors
+/// [`Error`] in one sentence.
+pub fn service(config: &Config, clock: Clock) -> Result<Service, Error> {
+    let keys = key_ring(config)?;
+    let signer = Signer::new(&keys).map_err(|error| keys_error(config, &error))?;
+    let verifier = Verifier::new(keys, &config.token.issuer, &config.token.audience)?
+        .with_leeway(config.token.leeway)?
+        .with_revocations(RevocationList::new());
+    self_test(config, &signer, &verifier, clock.now())?;
+    let guard = Guard::new(verifier).with_clock(clock.clone()).render_with(http::error::refusal);
+    let authority = authority(config, signer, clock)?;
+    let readiness = Readiness::default();
+    listen(config, guard, authority, readiness)
+}
+
+/// The use cases over the configured store, for the service and for the command line.
+///
+/// # Errors
+/// [`Error`] in one sentence.
+pub fn authority(config: &Config, signer: Signer, clock: Clock) -> Result<Authority, Error> {
+    let hasher = hasher(config)?;
+    let database = database(config)?;
+    let terms = Terms {
+        issuer: config.token.issuer.clone(),
+        audience: config.token.audience.clone(),
+        access_ttl: config.token.access_ttl,
+        min_password_length: config.password.min_length,
+    };
+    Ok(Authority::new(database, hasher, signer, clock, terms))
+}
+
+/// The hashing threads, as many and as dear as configured. Takes about the time of two logins.
+///
+/// # Errors
+/// [`Error::Hasher`].
+pub fn hasher(config: &Config) -> Result<Hasher, Error> {
+    let password = &config.password;
+    Ok(Hasher::start(HasherSettings {
+        cost: password.bcrypt_cost,
+        threads: password.hash_threads,
+        queue: password.queue,
+        queue_timeout: password.queue_timeout,
+    })?)
+}
+
+/// The configured store. Does not connect yet. To be called inside [`block_on`].
+///
+/// # Errors
+/// [`Error::Store`].
+pub fn database(config: &Config) -> Result<Database, Error> {
+    Database::open(config.database.url.expose(), config.database.max_connections).map_err(Error::Store)
+}
+
+/// Runs work on a runtime of this thread, to its end: the service, or one command over the store.
+///
+/// # Errors
+/// The operating system refuses what a runtime needs.
+pub fn block_on<F: Future>(work: F) -> std::io::Result<F::Output> {
+    Ok(actix_web::rt::Runtime::new()?.block_on(work))
+}
+
+/// The keys of `keys.file` or `keys.secret`.
+///
+/// # Errors
+/// [`Error::Keys`].
+pub fn key_ring(config: &Config) -> Result<KeyRing, Error> {
+    let ring = match (&config.keys.file, &config.keys.secret) {
+        (Some(path), _) => {
+            let json = crate::secret::Secret::read(path)
+                .map_err(|error| Error::Keys { setting: "keys.file", reason: format!("cannot read {}: {error}", path.display()) })?;
+            KeyRing::from_jwk_set(json.expose())
+        }
+        (None, Some(secret)) => KeyRing::from_secret(secret.expose()),
+        (None, None) => Err(UnusableKey::NoKeys),
+    };
+    ring.map_err(|error| keys_error(config, &error))
+}
+
+fn keys_error(config: &Config, error: &UnusableKey) -> Error {
+    Error::Keys { setting: if config.keys.file.is_some() { "keys.file" } else { "keys.secret" }, reason: error.to_string() }
+}
+
+/// Signs and verifies once, so that a broken build or setting fails here and not at the first login.
+fn self_test(config: &Config, signer: &Signer, verifier: &Verifier, now: i64) -> Result<(), Error> {
+    let claims = claims::Claims {
+        iss: &config.token.issuer,
+        sub: "cli_self-test",
+        aud: &config.token.audience,
+        exp: now + 60,
+        iat: now,
+        jti: "self-test",
+        client_id: "cli_self-test",
+        scope: "",
+        login: None,
+    };
+    let token = signer.sign(&claims).map_err(|error| Error::SelfTest(error.to_string()))?;
+    verifier.verify(token, now).map(|_| ()).map_err(|error| Error::SelfTest(error.to_string()))
+}
+
+fn listen(config: &Config, guard: Guard, authority: Authority, readiness: Readiness) -> Result<Service, Error> {
+    let (shared, ready) = (Data::new(authority.clone()), Data::new(readiness.clone()));
+    let app = move || {
+        App::new()
+            .app_data(guard.clone())
+            .app_data(shared.clone())
+            .app_data(ready.clone())
+            .configure(endpoints::routes)
+            .wrap(from_fn(http::envelope))
+    };
+    let address = config.server.listen;
+    let bound = HttpServer::new(app)
+        .workers(config.server.workers)
+        .client_request_timeout(HEAD_TIMEOUT)
+        .keep_alive(KEEP_ALIVE)
+        .max_connections(MAX_CONNECTIONS)
+        .shutdown_timeout(DRAIN_SECONDS)
+        // Who hangs up is gone: the handler is dropped with its place in the queue, and nothing is hashed for nobody.
+        .h1_allow_half_closed(false)
+        .disable_signals()
+        .bind(address)
+        .map_err(|source| Error::Listen { address, source })?;
+    let address = bound.addrs().first().copied().unwrap_or(address);
+    Ok(Service { server: bound.run(), address, authority, readiness })
+}
+
+impl Service {
+    /// Runs until told to stop by SIGTERM or SIGINT: then `/readyz` refuses, requests in flight end, and this returns. A second signal ends
+    /// the process at once.
+    ///
+    /// # Errors
+    /// [`Error::Schema`] at once when the store belongs to another version; later what the HTTP server fails with.
+    pub async fn run(self) -> Result<(), Error> {
+        let Service { server, authority, readiness, .. } = self;
+        let handle = server.handle();
+        // It answers from here on: a store that hangs must not keep tokens from being verified.
+        let running = actix_web::rt::spawn(server);
+        actix_web::rt::spawn(stop_on_signal(handle.clone(), readiness.clone()));
+        match authority.database().migrate().await {
+            Ok(()) => readiness.migrated(),
+            Err(error @ store::Error::Schema { .. }) => {
+                handle.stop(false).await;
+                return Err(Error::Schema(error));
+            }
+            Err(error) => drop(actix_web::rt::spawn(migrate_when_available(error, authority, readiness))),
+        }
+        running.await.map_err(std::io::Error::other).and_then(|ended| ended).map_err(Error::Server)
+    }
+}
+
+/// Brings the schema up to date as soon as the store is there. Until then the service verifies tokens and is not ready.
+async fn migrate_when_available(first: store::Error, authority: Authority, readiness: Readiness) {
+    let (mut pause, mut outcome) = (Duration::from_millis(100), Err(first));
+    while let Err(error) = outcome {
+        log::error!("the store is not usable yet, trying again in {pause:?}: {error}");
+        tokio::time::sleep(pause).await;
+        pause = (pause * 2).min(Duration::from_secs(5));
+        outcome = authority.database().migrate().await;
+    }
+    readiness.migrated();
+    log::info!("the store is there: ready");
+}
+
+async fn stop_on_signal(server: ServerHandle, readiness: Readiness) {
+    if let Err(error) = signalled().await {
+        return log::error!("cannot listen for signals, so only a kill ends this process: {error}");
+    }
+    log::info!("stopping: requests in flight have {DRAIN_SECONDS} s to end");
+    readiness.draining();
+    actix_web::rt::spawn(async {
+        let _ = signalled().await;
+        log::warn!("stopped at once, as asked for twice");
+        std::process::exit(1);
+    });
+    server.stop(true).await;
+}
+
+async fn signalled() -> std::io::Result<()> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    tokio::select! {
+        _ = terminate.recv() => Ok(()),
+        _ = interrupt.recv() => Ok(()),
+    }
+}

@@ -11,6 +11,7 @@ use std::time::Duration;
 use super::hash_pool::{HashPool, PoolError, PoolLoad, PoolSettings};
 use super::password::Password;
 use super::password_hash::{NoSalt, StoredHash};
+use super::password_policy::{self, Violation};
 use super::password_verifier::PasswordVerifier;
 
 pub use super::password_verifier::Verdict;
@@ -59,6 +60,17 @@ pub enum HashingError {
     Failed,
 }
 
+/// Why a new password has not been hashed.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NewPasswordError {
+    /// The rules for new passwords forbid it; these are all the reasons.
+    #[error("the new password is refused")]
+    Refused(Vec<Violation>),
+    /// It has not been looked at.
+    #[error(transparent)]
+    Hashing(#[from] HashingError),
+}
+
 /// A handle to the hashing threads. Clones share them; they end with the last clone.
 #[derive(Clone)]
 pub struct Hasher {
@@ -104,6 +116,24 @@ impl Hasher {
         }
         let verifier = Arc::clone(&self.verifier);
         self.pool.run(move || verifier.hash(&password)).await?.map_err(|NoSalt| HashingError::Failed)
+    }
+
+    /// Checks a new password ([`password_policy::check`]) and hashes it, in one job: the estimate alone can take half a second.
+    ///
+    /// # Errors
+    /// [`NewPasswordError`].
+    pub async fn hash_new(&self, password: Password, context: &[&str], min_length: usize) -> Result<StoredHash, NewPasswordError> {
+        let context: Vec<String> = context.iter().map(|words| (*words).to_owned()).collect();
+        let verifier = Arc::clone(&self.verifier);
+        let job = move || {
+            let context: Vec<&str> = context.iter().map(String::as_str).collect();
+            password_policy::check(&password, &context, min_length).map_err(NewPasswordError::Refused)?;
+            if !password.fits() {
+                return Err(HashingError::DoesNotFit.into());
+            }
+            verifier.hash(&password).map_err(|NoSalt| HashingError::Failed.into())
+        };
+        self.pool.run(job).await.map_err(HashingError::from)?
     }
 
     /// How many are being hashed and how many wait, at this moment.
@@ -192,6 +222,20 @@ mod tests {
             assert_eq!(hasher.hash(password(&text)).await, Err(HashingError::DoesNotFit));
         }
         assert_eq!(hasher.rounds(), before);
+    }
+
+    #[tokio::test]
+    async fn c27_a_new_password_is_hashed_only_when_the_rules_allow_it() {
+        let hasher = hasher(MIN_COST, 1, 0);
+        let before = hasher.rounds();
+        let Err(NewPasswordError::Refused(violations)) = hasher.hash_new(password("hallpass"), &["hallpass"], 15).await else {
+            panic!("not refused");
+        };
+        let codes: Vec<_> = violations.iter().map(|violation| violation.code).collect();
+        assert_eq!(codes, ["password_too_short", "password_context"]);
+        assert_eq!(hasher.rounds(), before);
+        let hash = hasher.hash_new(password("plum kettle orbit seven"), &["hallpass"], 15).await.unwrap();
+        assert!(hash.matches(b"plum kettle orbit seven"));
     }
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 4)]

@@ -27,8 +27,10 @@ pub fn context_of(email: &str) -> [&str; 2] {
 /// Checks a new password. `context` are words or addresses around the account, `min_length` is in code points.
 ///
 /// # Errors
-/// Every reason that applies. What is too long, or holds a NUL, is not looked at any further: the estimate is
-/// slow on long texts.
+/// Every reason that applies. What is too long, or holds a NUL, is not looked at any further.
+///
+/// A usual password takes less than a millisecond, but 72 characters chosen to have many readings (`4@8({[<…`) take half a second of
+/// one core: to be called where hashing is done, not on a thread that serves requests.
 pub fn check(password: &Password, context: &[&str], min_length: usize) -> Result<(), Vec<Violation>> {
     let text = password.expose();
     if password.has_nul() {

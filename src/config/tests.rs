@@ -268,3 +268,17 @@ fn a_file_that_is_missing_or_not_toml_is_one_clear_sentence() {
     let error = refusal("[server]\nlisten = \n", &[]);
     assert!(error.contains("is not valid TOML: look at line 2") && !error.contains('\n'), "{error}");
 }
+
+#[test]
+fn work_that_needs_one_section_is_not_held_up_by_the_others_unless_they_cannot_be_read() {
+    let load = |toml: &str| {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("hallpass.toml");
+        std::fs::write(&file, toml).unwrap();
+        Config::load_for(&[Section::Server], Some(&file), env(&[]), &[]).map_err(|error| error.to_string())
+    };
+    assert_eq!(load("[server]\nlisten = \"127.0.0.1:1\"\n[password]\nbcrypt_cost = 99").unwrap().server.listen.port(), 1);
+    assert!(load("[server]\nworkers = 0").unwrap_err().contains("server.workers"));
+    assert!(load("[password]\nbcrypt_cots = 12").unwrap_err().contains("bcrypt_cots"));
+    assert!(load("[password]\nbcrypt_cost = \"x\"").unwrap_err().contains("password.bcrypt_cost"));
+}

@@ -1,0 +1,29 @@
+# `just` shows this list. Every recipe is one command that also works without just.
+
+_list:
+    @just --list --unsorted
+
+# Everything that CI checks (`just test --quick` for the short form)
+test *args:
+    scripts/test {{args}}
+
+# The service on loopback with a throw-away key, database and user
+dev *args:
+    cargo run -- serve --dev {{args}}
+
+# How fast tokens are verified and signed
+bench *args:
+    cargo bench --all-features {{args}}
+
+# The image, built and checked without a daemon (root, Debian)
+image:
+    scripts/image
+
+# The pages of the crate, with the architecture as their front
+docs:
+    cargo doc --no-deps --all-features --open
+
+# One fuzz target (token, claims, scope, credential) for so many seconds; needs `cargo install cargo-fuzz` and a C++ compiler, no nightly
+fuzz target seconds="60":
+    mkdir -p fuzz/corpus/{{target}}
+    RUSTC_BOOTSTRAP=1 cargo fuzz run {{target}} fuzz/corpus/{{target}} fuzz/seeds/{{target}} -- -max_total_time={{seconds}} -max_len=2048 -dict=fuzz/claims.dict

@@ -1,0 +1,176 @@
+//! People's accounts: made, found, listed, disabled, deleted, imported.
+//!
+//! What operators do, whether at the command line or over HTTP. A password that gets in here as text has to pass the rules for new ones; a
+//! hash from elsewhere has to be one that can be verified. It needs no signing key, and hashing threads only where something is hashed.
+
+use super::hasher::{HashingError, NewPasswordError};
+use super::password_policy::{self, Violation};
+use super::{Authority, Error, Hasher, Password};
+use crate::clock::Clock;
+use crate::secret::Secret;
+use crate::store::account::{self, Account, NewAccount};
+use crate::store::{Database, Email};
+use crate::token::Scope;
+
+/// The accounts of a store.
+#[derive(Clone, Debug)]
+pub struct Accounts {
+    pub(super) database: Database,
+    pub(super) clock: Clock,
+}
+
+/// Makes hashes of new passwords, if the rules allow them.
+#[derive(Clone)]
+pub struct NewPasswords {
+    /// Hashes at the configured cost.
+    pub hasher: Hasher,
+    /// The shortest password, in characters.
+    pub min_length: usize,
+}
+
+/// A person to be added, as typed.
+#[derive(Clone, Debug, Default)]
+pub struct NewPerson {
+    /// The e-mail address.
+    pub email: String,
+    /// Scopes; each text may hold several, space separated.
+    pub scopes: Vec<String>,
+    /// Roles, likewise.
+    pub roles: Vec<String>,
+}
+
+impl Authority {
+    /// The accounts of this authority's store.
+    pub fn accounts(&self) -> Accounts {
+        Accounts::new(self.database.clone(), self.clock.clone())
+    }
+
+    /// The rules and the threads of this authority.
+    pub fn new_passwords(&self) -> NewPasswords {
+        NewPasswords { hasher: self.hasher.clone(), min_length: self.terms.min_password_length }
+    }
+}
+
+impl NewPasswords {
+    async fn hash(&self, password: Password, email: &Email) -> Result<Secret, Error> {
+        let context = password_policy::context_of(email.as_typed());
+        match self.hasher.hash_new(password, &context, self.min_length).await {
+            Ok(hash) => Ok(Secret::from(hash.as_str())),
+            Err(NewPasswordError::Refused(violations)) => Err(Error::Invalid { field: "password", violations }),
+            Err(NewPasswordError::Hashing(HashingError::DoesNotFit)) => {
+                Err(invalid("password", "password_invalid", "This password cannot be used."))
+            }
+            Err(NewPasswordError::Hashing(error)) => Err(error.into()),
+        }
+    }
+}
+
+impl Accounts {
+    /// The accounts of this store.
+    pub fn new(database: Database, clock: Clock) -> Self {
+        Self { database, clock }
+    }
+
+    /// Adds a person with a password.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] with every reason; [`Error::Conflict`] when the address is taken; [`Error::Busy`]; [`Error::StoreUnavailable`].
+    pub async fn add(&self, person: &NewPerson, password: Password, passwords: &NewPasswords) -> Result<Account, Error> {
+        let email = parse_email(&person.email)?;
+        let (scope, roles) = (parse_scope(&person.scopes)?, parse_roles(&person.roles)?);
+        // Asked first only to save the hashing: the insertion decides.
+        if account::by_email(&self.database, &email).await?.is_some() {
+            return Err(Error::Conflict);
+        }
+        let password_hash = Some(passwords.hash(password, &email).await?);
+        Ok(account::insert(&self.database, NewAccount { email, password_hash, scope, roles }, self.clock.now()).await?)
+    }
+
+    /// The account with this address.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`], also for what is no address; [`Error::StoreUnavailable`].
+    pub async fn by_email(&self, email: &str) -> Result<Account, Error> {
+        let email = Email::parse(email).map_err(|_| Error::NotFound)?;
+        account::by_email(&self.database, &email).await?.ok_or(Error::NotFound)
+    }
+
+    /// At most `limit` accounts in the order they were made, after the account `after` or from the first.
+    ///
+    /// # Errors
+    /// [`Error::StoreUnavailable`]; [`Error::Internal`] for a damaged row.
+    pub async fn page(&self, after: Option<&str>, limit: u32) -> Result<Vec<Account>, Error> {
+        Ok(account::list(&self.database, after, limit).await?)
+    }
+
+    /// Refuses logins from now on. False: they were refused before.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`]; [`Error::StoreUnavailable`].
+    pub async fn disable(&self, account: &Account) -> Result<bool, Error> {
+        match account.disabled_at {
+            // The first time is the one that counts.
+            Some(_) => Ok(false),
+            None => self.set_disabled_at(account, Some(self.clock.now())).await.map(|()| true),
+        }
+    }
+
+    /// Allows logins again. False: they were allowed.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`]; [`Error::StoreUnavailable`].
+    pub async fn enable(&self, account: &Account) -> Result<bool, Error> {
+        self.set_disabled_at(account, None).await?;
+        Ok(account.disabled_at.is_some())
+    }
+
+    async fn set_disabled_at(&self, account: &Account, at: Option<i64>) -> Result<(), Error> {
+        found(account::set_disabled_at(&self.database, &account.id, at).await?)
+    }
+
+    /// Deletes an account for good.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`]; [`Error::StoreUnavailable`].
+    pub async fn delete(&self, account: &Account) -> Result<(), Error> {
+        found(account::delete(&self.database, &account.id).await?)
+    }
+
+    /// Replaces the password.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] with every reason; [`Error::NotFound`]; [`Error::Busy`]; [`Error::StoreUnavailable`].
+    pub async fn set_password(&self, account: &Account, password: Password, passwords: &NewPasswords) -> Result<(), Error> {
+        let hash = passwords.hash(password, &account.email).await?;
+        found(account::set_password_hash(&self.database, &account.id, &hash, self.clock.now()).await?)
+    }
+}
+
+fn found(was_there: bool) -> Result<(), Error> {
+    if was_there { Ok(()) } else { Err(Error::NotFound) }
+}
+
+fn parse_email(text: &str) -> Result<Email, Error> {
+    Email::parse(text).map_err(|_| {
+        invalid("email", "email_invalid", "An e-mail address has one @ between two parts, at most 254 ASCII characters, and no spaces.")
+    })
+}
+
+/// Scopes as they are stored: each once, one space between.
+fn parse_scope(texts: &[String]) -> Result<String, Error> {
+    words(texts).ok_or_else(|| invalid("scope", "scope_invalid", "A scope is printable ASCII without spaces, quotes and backslashes."))
+}
+
+fn parse_roles(texts: &[String]) -> Result<Vec<String>, Error> {
+    let roles = words(texts)
+        .ok_or_else(|| invalid("roles", "role_invalid", "A role is printable ASCII without spaces, quotes and backslashes."))?;
+    Ok(roles.split_terminator(' ').map(str::to_owned).collect())
+}
+
+fn words(texts: &[String]) -> Option<String> {
+    Scope::parse(&texts.join(" ")).ok().map(|words| words.normalized())
+}
+
+fn invalid(field: &'static str, code: &'static str, message: &str) -> Error {
+    Error::Invalid { field, violations: vec![Violation { code, message: message.to_owned() }] }
+}

@@ -1,0 +1,73 @@
+//! Why a use case said no. What it means on the wire is `http::error`'s to say.
+
+use thiserror::Error;
+
+use super::hasher::HashingError;
+use super::password_policy::Violation;
+use crate::store;
+use crate::token::sign::Unmintable;
+
+/// Why a use case said no.
+#[derive(Debug, Error)]
+pub enum Error {
+    /// Unknown account, wrong password, disabled account, no password: never told apart.
+    #[error("invalid credentials")]
+    InvalidCredentials,
+    /// A scope that is malformed or not held.
+    #[error("invalid scope")]
+    InvalidScope,
+    /// All hashing threads are busy and their queue is full or too slow.
+    #[error("all hashing threads are busy")]
+    Busy,
+    /// The store did not answer.
+    #[error("the store is unavailable")]
+    StoreUnavailable(#[source] store::Error),
+    /// It exists already.
+    #[error("it exists already")]
+    Conflict,
+    /// It does not exist.
+    #[error("it does not exist")]
+    NotFound,
+    /// A value that is not acceptable, and every reason why.
+    #[error("{}", sentences(.violations))]
+    Invalid {
+        /// The field it came in.
+        field: &'static str,
+        /// The reasons.
+        violations: Vec<Violation>,
+    },
+    /// Our own fault.
+    #[error("internal error")]
+    Internal(#[source] Box<dyn std::error::Error + Send + Sync>),
+}
+
+fn sentences(violations: &[Violation]) -> String {
+    violations.iter().map(|violation| violation.message.as_str()).collect::<Vec<_>>().join(" ")
+}
+
+impl From<HashingError> for Error {
+    fn from(error: HashingError) -> Self {
+        match error {
+            HashingError::Busy => Error::Busy,
+            HashingError::DoesNotFit | HashingError::Failed => Error::Internal(error.into()),
+        }
+    }
+}
+
+impl From<Unmintable> for Error {
+    fn from(error: Unmintable) -> Self {
+        Error::Internal(error.into())
+    }
+}
+
+impl From<store::Error> for Error {
+    fn from(error: store::Error) -> Self {
+        match error {
+            store::Error::Unavailable { .. } => Error::StoreUnavailable(error),
+            store::Error::Conflict => Error::Conflict,
+            store::Error::Corrupt { .. } | store::Error::Invalid { .. } | store::Error::Schema { .. } | store::Error::Address { .. } => {
+                Error::Internal(error.into())
+            }
+        }
+    }
+}

@@ -1,0 +1,80 @@
+//! `hallpass user export`: everybody, in a form that `user import` can read. Hashes only when asked for, and a file that holds them is its
+//! owner's alone.
+
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use super::private_file::PrivateFile;
+use super::record::Record;
+use super::user::PAGE;
+use super::{Error, output};
+use crate::authority::accounts::Accounts;
+use crate::store::account::Account;
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  hallpass user export > people.csv
+  hallpass user export --with-hashes --json --output people.jsonl
+
+What is exported with hashes can be imported into another hallpass; people get new ids there.")]
+pub(super) struct Export {
+    /// JSON Lines instead of CSV.
+    #[arg(long)]
+    json: bool,
+    /// Include the password hashes. Whoever has them can guess passwords undisturbed.
+    #[arg(long)]
+    with_hashes: bool,
+    /// Write to this file, readable by its owner only (mode 0600).
+    #[arg(long, value_name = "FILE")]
+    output: Option<PathBuf>,
+}
+
+pub(super) async fn run(accounts: &Accounts, command: &Export) -> Result<(), Error> {
+    match &command.output {
+        None => {
+            if let Some(mode) = output::readable_by_others().filter(|_| command.with_hashes) {
+                output::message(format_args!("hallpass: the file this goes to can be read by others (mode {mode:o}): better use --output"));
+            }
+            write_all(accounts, command, &mut io::stdout().lock(), Error::from).await
+        }
+        Some(path) => {
+            let refused = |error: io::Error| refused(path, &error);
+            let mut file = PrivateFile::create(path).map_err(refused)?;
+            write_all(accounts, command, &mut file, refused).await?;
+            file.finish().map_err(refused)
+        }
+    }
+}
+
+fn refused(path: &Path, error: &io::Error) -> Error {
+    Error::failed(format!("cannot write {}: {error}", path.display()))
+}
+
+async fn write_all(accounts: &Accounts, command: &Export, out: &mut impl Write, refused: impl Fn(io::Error) -> Error) -> Result<(), Error> {
+    if !command.json {
+        write_csv(out, Record::CSV_HEADER.map(str::to_owned), command.with_hashes).map_err(&refused)?;
+    }
+    let mut page = accounts.page(None, PAGE).await?;
+    while let Some(last) = page.last().map(|account| account.id.clone()) {
+        page.iter().try_for_each(|account| write_one(out, account, command)).map_err(&refused)?;
+        page = accounts.page(Some(&last), PAGE).await?;
+    }
+    out.flush().map_err(refused)
+}
+
+fn write_one(out: &mut impl Write, account: &Account, command: &Export) -> io::Result<()> {
+    let record = if command.with_hashes { Record::with_hash(account) } else { Record::of(account) };
+    if !command.json {
+        return write_csv(out, record.csv(), command.with_hashes);
+    }
+    serde_json::to_writer(&mut *out, &record)?;
+    out.write_all(b"\n")
+}
+
+fn write_csv(out: &mut impl Write, cells: [String; 8], with_hashes: bool) -> io::Result<()> {
+    let shown = cells.iter().enumerate().filter(|(column, _)| with_hashes || *column != Record::CSV_HASH).map(|(_, cell)| cell);
+    let mut row = csv::WriterBuilder::new().buffer_capacity(512).from_writer(out);
+    row.write_record(shown)?;
+    row.flush()
+}

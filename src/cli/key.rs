@@ -1,0 +1,195 @@
+//! `hallpass key`: make signing keys, and replace them while tokens are in use.
+//!
+//! The first key of the file signs, all verify. A rotation is three steps with a wait between each, so that at every moment every replica
+//! knows the key of every token that is still alive: the new key verifies, then signs, then the old one goes.
+
+use clap::Subcommand;
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use super::key_file::{self, Entry, KeyFile};
+use super::{Error, SettingsFile, output};
+use crate::clock::Clock;
+use crate::config::Config;
+
+/// How much longer than a token can live an old key is kept, for replicas that read the file late.
+const MARGIN_SECONDS: u64 = 60;
+
+#[derive(Debug, Subcommand)]
+pub(super) enum KeyCommand {
+    /// Print a JWK Set with one new random key.
+    #[command(after_help = "Example: (umask 077; hallpass key generate > keys.json)")]
+    Generate {
+        /// The key's name in tokens; the date and something random by default.
+        #[arg(long)]
+        kid: Option<String>,
+    },
+    /// List the keys of `keys.file`, never the key material.
+    #[command(after_help = "Example: hallpass key list --json")]
+    List {
+        /// One JSON object a line.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Take the next step of a rotation of `keys.file`.
+    ///
+    /// The first call adds a key that only verifies; the second, when every replica has read the file again, lets it sign. Each call says
+    /// what comes next.
+    #[command(after_help = "\
+Example: hallpass key rotate     adds 2026-11-23-x7f3, which only verifies
+         hallpass key rotate     2026-11-23-x7f3 signs from now on
+         hallpass key retire 2026-05-20-k2mm")]
+    Rotate {
+        /// The result as a JSON object.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Remove a key from `keys.file`: every token that it signed is refused as soon as the file is read again.
+    #[command(after_help = "Example: hallpass key retire 2026-05-20-k2mm")]
+    Retire {
+        /// The key's name, as `key list` shows it.
+        kid: String,
+        /// Even when it is the key that signs: the next one takes over. For a key that has leaked.
+        #[arg(long)]
+        force: bool,
+        /// The result as a JSON object.
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+/// What was done and what is to be done next.
+#[derive(Serialize)]
+struct Outcome {
+    action: &'static str,
+    kid: String,
+    signs: String,
+    next: Option<String>,
+}
+
+pub(super) fn run(command: KeyCommand, settings: &SettingsFile) -> Result<(), Error> {
+    let now = Clock::System.now();
+    match command {
+        KeyCommand::Generate { kid } => generate(kid.as_deref(), now),
+        KeyCommand::List { json } => list(&settings.load(&[], &[])?, json),
+        KeyCommand::Rotate { json } => {
+            let config = settings.load(&[], &[])?;
+            tell(&rotate(open(&config)?, &config, now)?, json)
+        }
+        KeyCommand::Retire { kid, force, json } => tell(&retire(open(&settings.load(&[], &[])?)?, &kid, force)?, json),
+    }
+}
+
+fn open(config: &Config) -> Result<KeyFile, Error> {
+    match (&config.keys.file, &config.keys.secret) {
+        (Some(file), _) => KeyFile::open(file),
+        (None, Some(_)) => {
+            Err(Error::Configuration("keys.secret holds a single key: to rotate, put keys into a file and set keys.file".to_owned()))
+        }
+        (None, None) => {
+            let text = "keys.file is not set: make one with `hallpass key generate > keys.json` and set keys.file = \"keys.json\"";
+            Err(Error::Configuration(text.to_owned()))
+        }
+    }
+}
+
+fn generate(kid: Option<&str>, now: i64) -> Result<(), Error> {
+    output::whole(key_file::set_of(&key_file::new_key(kid, now)?).as_bytes())?;
+    if let Some(mode) = output::readable_by_others() {
+        output::message(format_args!("hallpass: the file this went to can be read by others (mode {mode:o}): chmod 600 it"));
+    }
+    Ok(())
+}
+
+fn list(config: &Config, json: bool) -> Result<(), Error> {
+    const WIDTHS: [usize; 3] = [24, 8, 20];
+    let file = open(config)?;
+    if let Some(warning) = config.keys.file.as_deref().and_then(key_file::warning) {
+        output::message(format_args!("hallpass: {warning}"));
+    }
+    if !json {
+        output::line(output::row(WIDTHS, ["KID", "USE", "CREATED"]))?;
+    }
+    for (index, key) in file.keys().enumerate() {
+        if json {
+            output::json(&json!({ "kid": key.kid(), "signs": index == 0, "created_at": key.created_at() }))?;
+        } else {
+            let created = key.created_at().map_or_else(|| "unknown".to_owned(), output::utc);
+            output::line(output::row(WIDTHS, [key.kid(), if index == 0 { "signs" } else { "verifies" }, &created]))?;
+        }
+    }
+    Ok(())
+}
+
+/// Adds a key when the newest one signs already, and lets the newest one sign otherwise.
+fn rotate(file: KeyFile, config: &Config, now: i64) -> Result<Outcome, Error> {
+    let mut keys: Vec<Value> = file.keys().map(Entry::to_jwk).collect();
+    let newest = newest(&file);
+    let (signs, kid) = (kid_at(&keys, 0), kid_at(&keys, newest));
+    if newest == 0 {
+        let mut added = key_file::new_key(None, now)?;
+        // Later than every other key's, whatever the clocks of those who made them said: the order of steps hangs on it.
+        let latest = file.keys().filter_map(|key| key.created_at()).max();
+        added["iat"] = latest.map_or(now, |latest| now.max(latest.saturating_add(1))).into();
+        let kid = added["kid"].as_str().unwrap_or_default().to_owned();
+        keys.push(added);
+        file.save(keys)?;
+        let next = "when every replica has read the file again, run `hallpass key rotate` once more: then it signs".to_owned();
+        return Ok(Outcome { action: "added", kid, signs, next: Some(next) });
+    }
+    let promoted = keys.remove(newest);
+    keys.insert(0, promoted);
+    file.save(keys)?;
+    let wait = config.token.access_ttl.as_secs() + config.token.leeway.as_secs() + MARGIN_SECONDS;
+    let next = format!(
+        "when every replica has read the file again, wait {wait} s (the life of a token, the leeway and a minute) and run `hallpass key retire {signs}`"
+    );
+    Ok(Outcome { action: "promoted", signs: kid.clone(), kid, next: Some(next) })
+}
+
+/// The place of the key that was made last. Of keys whose age is not known the first counts.
+fn newest(file: &KeyFile) -> usize {
+    let mut newest = (0, None);
+    for (index, key) in file.keys().enumerate() {
+        if key.created_at() > newest.1 {
+            newest = (index, key.created_at());
+        }
+    }
+    newest.0
+}
+
+fn retire(file: KeyFile, kid: &str, force: bool) -> Result<Outcome, Error> {
+    let mut keys: Vec<Value> = file.keys().map(Entry::to_jwk).collect();
+    let Some(index) = file.keys().position(|key| key.kid() == kid) else {
+        return Err(Error::failed("there is no such key: `hallpass key list` shows their names"));
+    };
+    if keys.len() == 1 {
+        return Err(Error::failed("this is the only key: run `hallpass key rotate` twice first"));
+    }
+    if index == 0 && !force {
+        return Err(Error::failed(
+            "this is the key that signs: run `hallpass key rotate` until another one does, or use --force if it has leaked",
+        ));
+    }
+    keys.remove(index);
+    let signs = kid_at(&keys, 0);
+    file.save(keys)?;
+    let next =
+        (index == 0).then(|| "its tokens are refused, and people log in again, as soon as every replica has read the file".to_owned());
+    Ok(Outcome { action: "retired", kid: kid.to_owned(), signs, next })
+}
+
+fn kid_at(keys: &[Value], index: usize) -> String {
+    keys.get(index).and_then(|key| key["kid"].as_str()).unwrap_or_default().to_owned()
+}
+
+fn tell(outcome: &Outcome, json: bool) -> Result<(), Error> {
+    if json {
+        return output::json(outcome);
+    }
+    match outcome.action {
+        "promoted" => output::line(format_args!("{} signs from now on", outcome.kid))?,
+        action => output::line(format_args!("{action} {}; {} signs", outcome.kid, outcome.signs))?,
+    }
+    outcome.next.iter().try_for_each(|next| output::line(format_args!("next: {next}")))
+}

@@ -1,0 +1,186 @@
+//! `hallpass user`: the people who can log in, named by their e-mail address.
+
+use clap::{Args, Subcommand};
+
+use super::export::{self, Export};
+use super::import::{self, Import};
+use super::prompt::PasswordSource;
+use super::record::{self, Record};
+use super::{Error, SettingsFile, output, wait_for};
+use crate::authority;
+use crate::authority::accounts::{Accounts, NewPasswords, NewPerson};
+use crate::clock::Clock;
+use crate::config::{Config, Section};
+use crate::serve;
+use crate::store::account::Account;
+
+/// Accounts that are read at once.
+pub(super) const PAGE: u32 = 200;
+
+#[derive(Debug, Subcommand)]
+pub(super) enum UserCommand {
+    /// Add a person; asks for the password.
+    #[command(after_help = "\
+Examples:
+  hallpass user add ada@example.com --scope orders:read --scope orders:write --role support
+  printf %s \"$PASSWORD\" | hallpass user add ada@example.com --password-stdin")]
+    Add(Add),
+    /// List all people, the oldest account first.
+    #[command(after_help = "Example: hallpass user list --json | jq -r 'select(.disabled_at) | .email'")]
+    List {
+        /// One JSON object a line.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Show one person.
+    #[command(after_help = "Example: hallpass user show ada@example.com")]
+    Show {
+        #[command(flatten)]
+        person: Person,
+        /// As a JSON object.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Refuse a person's logins from now on. Access tokens that are out live on until they expire.
+    #[command(after_help = "Example: hallpass user disable ada@example.com")]
+    Disable(Person),
+    /// Allow a person's logins again.
+    #[command(after_help = "Example: hallpass user enable ada@example.com")]
+    Enable(Person),
+    /// Delete a person for good. Access tokens that are out live on until they expire.
+    #[command(after_help = "Example: hallpass user delete ada@example.com")]
+    Delete(Person),
+    /// Give a person a new password; asks for it.
+    #[command(after_help = "\
+Examples:
+  hallpass user set-password ada@example.com
+  printf %s \"$PASSWORD\" | hallpass user set-password ada@example.com --password-stdin")]
+    SetPassword {
+        #[command(flatten)]
+        person: Person,
+        #[command(flatten)]
+        password: PasswordSource,
+    },
+    /// Import people and their bcrypt hashes from CSV, JSON Lines or an htpasswd file.
+    Import(Import),
+    /// Write all people out, as CSV or JSON Lines.
+    Export(Export),
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Add {
+    #[command(flatten)]
+    person: Person,
+    /// A role; may be given more than once.
+    #[arg(long = "role", value_name = "ROLE")]
+    roles: Vec<String>,
+    /// A scope that the person may ask for; may be given more than once.
+    #[arg(long = "scope", value_name = "SCOPE")]
+    scopes: Vec<String>,
+    #[command(flatten)]
+    password: PasswordSource,
+    /// The new account as a JSON object.
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Person {
+    /// The e-mail address.
+    email: String,
+}
+
+pub(super) fn run(command: UserCommand, settings: &SettingsFile) -> Result<(), Error> {
+    let config = settings.load(&[Section::Database, Section::Password], &[])?;
+    match command {
+        UserCommand::Add(command) => add(&config, command),
+        UserCommand::List { json } => with_accounts(&config, async |accounts| list(accounts, json).await),
+        UserCommand::Show { person, json } => with_person(&config, &person, async |_, account| show(account, json)),
+        UserCommand::Disable(person) => with_person(&config, &person, async |accounts, account| {
+            let is_news = accounts.disable(account).await.map_err(refusal)?;
+            tell(if is_news { "disabled" } else { "already disabled:" }, account)
+        }),
+        UserCommand::Enable(person) => with_person(&config, &person, async |accounts, account| {
+            let is_news = accounts.enable(account).await.map_err(refusal)?;
+            tell(if is_news { "enabled" } else { "not disabled:" }, account)
+        }),
+        UserCommand::Delete(person) => with_person(&config, &person, async |accounts, account| {
+            accounts.delete(account).await.map_err(refusal)?;
+            tell("deleted", account)
+        }),
+        UserCommand::SetPassword { person, password } => with_person(&config, &person, async |accounts, account| {
+            let password = password.read(account.email.as_typed())?;
+            accounts.set_password(account, password, &new_passwords(&config)?).await.map_err(refusal)?;
+            tell("new password for", account)
+        }),
+        UserCommand::Import(command) => import::run(&config, &command),
+        UserCommand::Export(command) => with_accounts(&config, async |accounts| export::run(accounts, &command).await),
+    }
+}
+
+/// Opens the store, brings it up to date, and works with its accounts.
+pub(super) fn with_accounts(config: &Config, work: impl AsyncFnOnce(&Accounts) -> Result<(), Error>) -> Result<(), Error> {
+    wait_for(async {
+        let database = serve::database(config)?;
+        database.migrate().await?;
+        let outcome = work(&Accounts::new(database.clone(), Clock::System)).await;
+        database.close().await;
+        outcome
+    })
+}
+
+fn with_person(config: &Config, person: &Person, work: impl AsyncFnOnce(&Accounts, &Account) -> Result<(), Error>) -> Result<(), Error> {
+    with_accounts(config, async |accounts| {
+        let account = accounts.by_email(&person.email).await.map_err(refusal)?;
+        work(accounts, &account).await
+    })
+}
+
+fn add(config: &Config, command: Add) -> Result<(), Error> {
+    let Add { person, roles, scopes, password, json } = command;
+    with_accounts(config, async |accounts| {
+        // Asking for a password that nobody needs would be rude.
+        if accounts.by_email(&person.email).await.is_ok() {
+            return Err(refusal(authority::Error::Conflict));
+        }
+        let password = password.read(&person.email)?;
+        let person = NewPerson { email: person.email, scopes, roles };
+        let account = accounts.add(&person, password, &new_passwords(config)?).await.map_err(refusal)?;
+        if json { output::json(&Record::of(&account)) } else { output::line(format_args!("added {} as {}", person.email, account.id)) }
+    })
+}
+
+async fn list(accounts: &Accounts, json: bool) -> Result<(), Error> {
+    if !json {
+        output::line(record::table_head())?;
+    }
+    let mut page = accounts.page(None, PAGE).await?;
+    while let Some(last) = page.last().map(|account| account.id.clone()) {
+        for account in &page {
+            if json { output::json(&Record::of(account))? } else { output::line(record::table_row(account))? }
+        }
+        page = accounts.page(Some(&last), PAGE).await?;
+    }
+    Ok(())
+}
+
+fn show(account: &Account, json: bool) -> Result<(), Error> {
+    if json { output::json(&Record::of(account)) } else { record::print_in_full(account) }
+}
+
+fn tell(what: &str, account: &Account) -> Result<(), Error> {
+    output::line(format_args!("{what} {}", account.email.as_typed()))
+}
+
+fn new_passwords(config: &Config) -> Result<NewPasswords, Error> {
+    Ok(NewPasswords { hasher: serve::hasher(config)?, min_length: config.password.min_length })
+}
+
+/// The refusals of the authority in the words of this command.
+fn refusal(error: authority::Error) -> Error {
+    match error {
+        authority::Error::NotFound => Error::failed("there is no account with this address"),
+        authority::Error::Conflict => Error::failed("there is an account with this address already"),
+        error => error.into(),
+    }
+}

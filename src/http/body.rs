@@ -1,0 +1,107 @@
+//! JSON bodies as the contract has them: objects in UTF-8, at most 16 KiB, arriving within 10 s, nothing unknown and nothing twice.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::time::Duration;
+
+use actix_web::dev::Payload;
+use actix_web::http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap};
+use actix_web::{FromRequest, HttpRequest};
+use futures_util::StreamExt as _;
+use serde::de::DeserializeOwned;
+use zeroize::Zeroizing;
+
+use super::Error;
+
+/// The longest body that is read, in bytes.
+pub const MAX_BODY_BYTES: usize = 16 * 1024;
+/// How long a body may take to arrive. The HTTP library itself would wait for ever.
+pub const BODY_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// A JSON object read into `T`, which refuses unknown members by `#[serde(deny_unknown_fields)]`; repeated ones serde refuses by itself.
+#[derive(Debug)]
+pub struct JsonBody<T>(pub T);
+
+impl<T: DeserializeOwned + 'static> FromRequest for JsonBody<T> {
+    type Error = Error;
+    type Future = Pin<Box<dyn Future<Output = Result<Self, Error>>>>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let checked = check(request.headers());
+        let payload = payload.take();
+        Box::pin(async move {
+            checked?;
+            let body = tokio::time::timeout(BODY_TIMEOUT, read(payload)).await.map_err(|_| Error::RequestTimeout)??;
+            parse(&body).map(JsonBody)
+        })
+    }
+}
+
+fn check(headers: &HeaderMap) -> Result<(), Error> {
+    let media_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    if !is_json(media_type) || headers.contains_key(CONTENT_ENCODING) {
+        return Err(Error::UnsupportedMediaType);
+    }
+    let declared = headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()).and_then(|length| length.parse::<u64>().ok());
+    if declared.is_some_and(|length| length > MAX_BODY_BYTES as u64) { Err(Error::PayloadTooLarge) } else { Ok(()) }
+}
+
+/// `application/json`, with no parameter but `charset=utf-8`.
+fn is_json(media_type: &str) -> bool {
+    let mut parts = media_type.split(';').map(str::trim);
+    let essence_is_json = parts.next().is_some_and(|essence| essence.eq_ignore_ascii_case("application/json"));
+    essence_is_json
+        && parts.all(|parameter| parameter.eq_ignore_ascii_case("charset=utf-8") || parameter.eq_ignore_ascii_case("charset=\"utf-8\""))
+}
+
+/// A body may hold a password: it is wiped when it has been read.
+async fn read(mut payload: Payload) -> Result<Zeroizing<Vec<u8>>, Error> {
+    // Reserved whole, since growing would leave copies behind that nobody wipes.
+    let mut body = Zeroizing::new(Vec::with_capacity(MAX_BODY_BYTES));
+    while let Some(chunk) = payload.next().await {
+        let chunk = chunk.map_err(|_| Error::InvalidRequest)?;
+        if body.len() + chunk.len() > MAX_BODY_BYTES {
+            return Err(Error::PayloadTooLarge);
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(body)
+}
+
+fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Error> {
+    // serde would take an array for a struct, by position.
+    let is_object = body.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'{');
+    if !is_object {
+        return Err(Error::InvalidRequest);
+    }
+    serde_json::from_slice(body).map_err(|_| Error::InvalidRequest)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn c22_json_is_utf_8_only() {
+        for media_type in [
+            "application/json",
+            "Application/JSON",
+            "application/json; charset=utf-8",
+            "application/json;charset=UTF-8",
+            "application/json; charset=\"utf-8\"",
+        ] {
+            assert!(is_json(media_type), "{media_type}");
+        }
+        for media_type in [
+            "",
+            "text/plain",
+            "application/json; charset=utf-16",
+            "application/json; version=1",
+            "application/jsonx",
+            "application/problem+json",
+            "multipart/form-data",
+        ] {
+            assert!(!is_json(media_type), "{media_type}");
+        }
+    }
+}

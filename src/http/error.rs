@@ -1,0 +1,200 @@
+//! The one place where an error becomes a status, a code and a sentence.
+//!
+//! Texts are fixed: nothing that came in, no inner error and no path ever goes out. The cause stays in the error, for the log.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use actix_web::http::StatusCode;
+use actix_web::http::header::{ALLOW, HeaderName, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
+use actix_web::{HttpRequest, HttpResponse, ResponseError};
+use serde::Serialize;
+use serde_json::{Value, json};
+use thiserror::Error;
+
+use crate::authority;
+use crate::authority::password_policy::Violation;
+use crate::guard::Refusal;
+
+/// Why a request gets no answer of its own. Refusals of guarded routes come as [`Refusal`] and look the same on the wire.
+#[derive(Debug, Error)]
+pub enum Error {
+    /// A body or header that is not what the contract says.
+    #[error("malformed request")]
+    InvalidRequest,
+    /// No such path.
+    #[error("no such path")]
+    NotFound,
+    /// The path exists, the method does not.
+    #[error("method not allowed")]
+    MethodNotAllowed {
+        /// The methods that do.
+        allow: &'static str,
+    },
+    /// The body came too slowly.
+    #[error("the body did not arrive in time")]
+    RequestTimeout,
+    /// The body is longer than is read.
+    #[error("body too large")]
+    PayloadTooLarge,
+    /// The target is longer than is looked at.
+    #[error("URI too long")]
+    UriTooLong,
+    /// The body is not JSON in UTF-8.
+    #[error("unsupported media type")]
+    UnsupportedMediaType,
+    /// A handler panicked. The panic itself is logged where it happened.
+    #[error("a handler panicked")]
+    Panic,
+    /// Not ready for traffic.
+    #[error("not ready: {0}")]
+    NotReady(&'static str),
+    /// The use case said no.
+    #[error(transparent)]
+    Authority(#[from] authority::Error),
+}
+
+/// What goes out in an error's place: RFC 9457, without the request id, which only the outermost layer knows.
+#[derive(Clone, Debug)]
+pub struct Problem {
+    /// The status.
+    pub status: StatusCode,
+    /// The stable code.
+    pub code: &'static str,
+    /// The fixed sentence.
+    pub title: &'static str,
+    /// Seconds after which it makes sense to try again.
+    pub retry_after: Option<u64>,
+    /// What is wrong with which field.
+    pub violations: Option<(&'static str, Vec<Violation>)>,
+}
+
+/// RFC 9457 s3.1, in the order people read it.
+#[derive(Serialize)]
+struct Document<'a> {
+    #[serde(rename = "type")]
+    kind: String,
+    title: &'a str,
+    status: u16,
+    code: &'a str,
+    request_id: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    retry_after: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    violations: Option<Vec<Value>>,
+}
+
+impl Problem {
+    fn new(status: StatusCode, code: &'static str, title: &'static str) -> Self {
+        Self { status, code, title, retry_after: None, violations: None }
+    }
+
+    fn unavailable(retry_after: u64) -> Self {
+        let problem =
+            Self::new(StatusCode::SERVICE_UNAVAILABLE, "temporarily_unavailable", "The service is busy or not ready. Try again shortly.");
+        Self { retry_after: Some(retry_after), ..problem }
+    }
+
+    /// The document, with the id under which the log has more.
+    pub fn document(&self, request_id: &str) -> String {
+        let violation = |field| move |Violation { code, message }: &Violation| json!({ "field": field, "code": code, "message": message });
+        let document = Document {
+            kind: format!("urn:hallpass:error:{}", self.code),
+            title: self.title,
+            status: self.status.as_u16(),
+            code: self.code,
+            request_id,
+            retry_after: self.retry_after,
+            violations: self.violations.as_ref().map(|(field, violations)| violations.iter().map(violation(*field)).collect()),
+        };
+        // Texts and numbers only: this cannot fail, and if it did the status would still say enough.
+        serde_json::to_string(&document).unwrap_or_default()
+    }
+
+    /// An answer without a body that carries the problem to the outermost layer, which writes it out.
+    fn response(self, header: Option<(HeaderName, HeaderValue)>) -> HttpResponse {
+        let mut response = HttpResponse::new(self.status);
+        if let Some((name, value)) = header {
+            response.headers_mut().insert(name, value);
+        }
+        if let Some(seconds) = self.retry_after {
+            response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        response.extensions_mut().insert(self);
+        response
+    }
+}
+
+impl Error {
+    fn problem(&self) -> Problem {
+        let new = Problem::new;
+        match self {
+            Error::InvalidRequest => new(StatusCode::BAD_REQUEST, "invalid_request", "The request is malformed."),
+            Error::NotFound => new(StatusCode::NOT_FOUND, "not_found", "There is nothing here."),
+            Error::MethodNotAllowed { .. } => new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "This method is not allowed here."),
+            Error::RequestTimeout => new(StatusCode::REQUEST_TIMEOUT, "request_timeout", "The request took too long to arrive."),
+            Error::PayloadTooLarge => new(StatusCode::PAYLOAD_TOO_LARGE, "payload_too_large", "The body is larger than 16 KiB."),
+            Error::UriTooLong => new(StatusCode::URI_TOO_LONG, "uri_too_long", "The URI is longer than 8 KiB."),
+            Error::UnsupportedMediaType => new(
+                StatusCode::UNSUPPORTED_MEDIA_TYPE,
+                "unsupported_media_type",
+                "Send the body as application/json in UTF-8, without a content encoding.",
+            ),
+            Error::Panic => internal(),
+            Error::NotReady(_) => Problem::unavailable(1),
+            Error::Authority(error) => authority_problem(error),
+        }
+    }
+}
+
+fn authority_problem(error: &authority::Error) -> Problem {
+    use authority::Error as Authority;
+    let new = Problem::new;
+    match error {
+        Authority::InvalidCredentials => {
+            new(StatusCode::UNAUTHORIZED, "invalid_credentials", "The e-mail address or the password is wrong.")
+        }
+        Authority::InvalidScope => new(StatusCode::BAD_REQUEST, "invalid_scope", "The requested scope is malformed or not held."),
+        Authority::Busy => Problem::unavailable(staggered()),
+        Authority::StoreUnavailable(_) => Problem::unavailable(3),
+        Authority::Conflict => new(StatusCode::CONFLICT, "conflict", "This exists already."),
+        Authority::NotFound => new(StatusCode::NOT_FOUND, "not_found", "There is nothing here."),
+        Authority::Invalid { field, violations } => {
+            let problem = new(StatusCode::UNPROCESSABLE_ENTITY, "validation_failed", "Some values are not acceptable.");
+            Problem { violations: Some((field, violations.clone())), ..problem }
+        }
+        Authority::Internal(_) => internal(),
+    }
+}
+
+/// 1, 2 or 3 seconds in turn, so that those who are refused together do not come back together.
+fn staggered() -> u64 {
+    static TURN: AtomicU64 = AtomicU64::new(0);
+    1 + TURN.fetch_add(1, Ordering::Relaxed) % 3
+}
+
+fn internal() -> Problem {
+    Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "The server failed. The request id tells its operator where to look.")
+}
+
+impl ResponseError for Error {
+    fn status_code(&self) -> StatusCode {
+        self.problem().status
+    }
+
+    fn error_response(&self) -> HttpResponse {
+        let header = match self {
+            Error::MethodNotAllowed { allow } => Some((ALLOW, HeaderValue::from_static(allow))),
+            // RFC 9110 s15.5.2: every 401 says how to do better.
+            Error::Authority(authority::Error::InvalidCredentials) => {
+                Some((WWW_AUTHENTICATE, HeaderValue::from_static(r#"Bearer realm="hallpass""#)))
+            }
+            _ => None,
+        };
+        self.problem().response(header)
+    }
+}
+
+/// Refusals of the guard, in the service's own format; the guard adds the challenge.
+pub fn refusal(refusal: &Refusal, _: &HttpRequest) -> HttpResponse {
+    Problem::new(refusal.status(), refusal.code(), refusal.title()).response(None)
+}

@@ -1,0 +1,16 @@
+//! The service over real HTTP, on SQLite and on PostgreSQL.
+//!
+//! PostgreSQL takes part when `HALLPASS_TEST_POSTGRES` names a server on which databases may be made.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stderr)]
+
+mod app;
+mod contract;
+mod hostile;
+mod login;
+mod me;
+mod outage;
+mod overload;
+mod proxy;
+mod raw;
+mod shutdown;

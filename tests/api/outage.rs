@@ -1,0 +1,125 @@
+//! The store goes away: group L of the threats. Tokens are verified all the same, and nobody is told that a password was wrong.
+
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+use crate::app::{EMAIL, PASSWORD, Store, TestApp, on_each_store};
+
+/// Takes the store away from under the running service: the proxy is cut, or the table is renamed by another process.
+async fn take_away(app: &TestApp) {
+    match &app.proxy {
+        Some(proxy) => proxy.cut(),
+        None => rename(app, "ALTER TABLE account RENAME TO elsewhere").await,
+    }
+}
+
+async fn give_back(app: &TestApp) {
+    match &app.proxy {
+        Some(proxy) => proxy.pass(),
+        None => rename(app, "ALTER TABLE elsewhere RENAME TO account").await,
+    }
+}
+
+async fn rename(app: &TestApp, sql: &'static str) {
+    let url = format!("sqlite:{}", app.folder().join("test.db").display());
+    let pool = sqlx::SqlitePool::connect(&url).await.unwrap();
+    sqlx::raw_sql(sql).execute(&pool).await.unwrap();
+    pool.close().await;
+}
+
+async fn status_of(app: &TestApp, path: &str) -> u16 {
+    app.get(path).send().await.unwrap().status().as_u16()
+}
+
+on_each_store! {
+    async fn l1_l2_l3_without_a_store_tokens_are_verified_and_logins_are_503(app: TestApp) {
+        let token = app.token().await;
+        take_away(&app).await;
+        for _ in 0..20 {
+            assert_eq!(app.get("/me").bearer_auth(&token).send().await.unwrap().status(), 200, "l1");
+        }
+        for (email, password) in [(EMAIL, PASSWORD), (EMAIL, "wrong"), ("nobody@example.com", PASSWORD)] {
+            let started = Instant::now();
+            let response = app.login(email, password).await;
+            assert_eq!(response.status(), 503, "l2");
+            assert!(response.headers()["retry-after"].to_str().unwrap().parse::<u64>().unwrap() <= 3);
+            assert!(started.elapsed() < Duration::from_secs(10), "an outage must not hang");
+            let text = response.text().await.unwrap();
+            let problem: Value = serde_json::from_str(&text).unwrap();
+            assert_eq!(problem["code"], "temporarily_unavailable");
+            assert!(!text.contains("SQL") && !text.contains("account") && !text.contains("postgres"), "{text}");
+        }
+        assert_eq!((status_of(&app, "/livez").await, status_of(&app, "/readyz").await), (200, 503), "l3");
+
+        give_back(&app).await;
+        let until = Instant::now() + Duration::from_secs(15);
+        while status_of(&app, "/readyz").await != 200 {
+            assert!(Instant::now() < until, "it must recover without a restart");
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        app.assert_sound().await;
+    }
+}
+
+#[actix_web::test]
+async fn l5_a_database_that_hangs_is_503_and_tokens_are_verified() {
+    let Some(app) = TestApp::spawn(Store::Postgres, |_| ()).await else { return };
+    let token = app.token().await;
+    app.proxy.as_ref().unwrap().hang();
+    let started = Instant::now();
+    let (login, me) = tokio::join!(app.login(EMAIL, PASSWORD), app.get("/me").bearer_auth(&token).send());
+    assert_eq!((login.status().as_u16(), me.unwrap().status().as_u16()), (503, 200));
+    assert!(started.elapsed() < Duration::from_secs(15));
+    app.proxy.as_ref().unwrap().pass();
+    let until = Instant::now() + Duration::from_secs(20);
+    while app.login(EMAIL, PASSWORD).await.status() != 200 {
+        assert!(Instant::now() < until, "it must recover without a restart");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    app.stop().await;
+}
+
+on_each_store! {
+    async fn l20_a_damaged_row_is_a_wrong_login_and_harms_nobody_else(app: TestApp) {
+        app.add("damaged@example.com", PASSWORD).await;
+        let damage = "UPDATE account SET scopes = 'a  \"b' WHERE email = 'damaged@example.com'";
+        match app.authority.database() {
+            hallpass::store::Database::Sqlite(pool) => sqlx::raw_sql(damage).execute(pool).await.map(|_| ()).unwrap(),
+            hallpass::store::Database::Postgres(pool) => sqlx::raw_sql(damage).execute(pool).await.map(|_| ()).unwrap(),
+        }
+        assert_eq!(app.login("damaged@example.com", PASSWORD).await.status(), 401);
+        app.assert_sound().await;
+    }
+
+    async fn c37_a_login_never_fails_because_its_hash_cannot_be_upgraded(app: TestApp, |config| config.password.bcrypt_cost = crate::app::COST + 1) {
+        app.add("old@example.com", PASSWORD).await;
+        match app.authority.database() {
+            hallpass::store::Database::Sqlite(pool) => {
+                let trigger = "CREATE TRIGGER no_update BEFORE UPDATE ON account BEGIN SELECT RAISE(ABORT, 'read only'); END";
+                sqlx::raw_sql(trigger).execute(pool).await.map(|_| ()).unwrap();
+            }
+            hallpass::store::Database::Postgres(pool) => {
+                let trigger = "CREATE FUNCTION no_update() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'read only'; END $$;
+                    CREATE TRIGGER no_update BEFORE UPDATE ON account FOR EACH ROW EXECUTE FUNCTION no_update()";
+                sqlx::raw_sql(trigger).execute(pool).await.map(|_| ()).unwrap();
+            }
+        }
+        assert_eq!(app.login("old@example.com", PASSWORD).await.status(), 200);
+    }
+}
+
+#[actix_web::test]
+async fn l4_a_database_that_is_down_at_the_start_keeps_nobody_from_being_verified() {
+    use hallpass::clock::Clock;
+
+    let mut config = crate::app::config("postgres://nobody@127.0.0.1:1/nowhere?sslmode=disable");
+    config.server.workers = 1;
+    let service = hallpass::serve::service(&config, Clock::System).unwrap();
+    let (address, handle) = (service.address, service.server.handle());
+    let running = actix_web::rt::spawn(service.run());
+    let status = async |path: &str| reqwest::get(format!("http://{address}{path}")).await.unwrap().status().as_u16();
+    assert_eq!((status("/livez").await, status("/readyz").await, status("/me").await), (200, 503, 401));
+    handle.stop(false).await;
+    running.await.unwrap().unwrap();
+}

@@ -1,0 +1,91 @@
+//! What every store must do, run against SQLite in a temporary file and, when `HALLPASS_TEST_POSTGRES` holds the address of a server where
+//! databases may be created (`postgres://user@127.0.0.1:5432/postgres`), against PostgreSQL, with a fresh database for every test.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stderr)]
+
+mod account;
+mod faults;
+mod import;
+mod migrations;
+mod proxy;
+
+use std::sync::Once;
+
+use hallpass::secret::Secret;
+use hallpass::store::account::NewAccount;
+use hallpass::store::{Database, Email};
+use sqlx::AssertSqlSafe;
+
+const NOW: i64 = 1_800_000_000;
+
+/// One empty, migrated database.
+#[derive(Clone, Debug)]
+struct Store {
+    database: Database,
+    url: String,
+}
+
+impl Store {
+    /// Statements that the store itself would never make.
+    async fn raw(&self, sql: &str) {
+        match &self.database {
+            Database::Sqlite(pool) => drop(sqlx::raw_sql(AssertSqlSafe(sql)).execute(pool).await.unwrap()),
+            Database::Postgres(pool) => drop(sqlx::raw_sql(AssertSqlSafe(sql)).execute(pool).await.unwrap()),
+        }
+    }
+
+    fn is_sqlite(&self) -> bool {
+        matches!(self.database, Database::Sqlite(_))
+    }
+}
+
+/// Runs the test on every store there is. A store of the test is removed even when the test fails.
+async fn on_every_store<F: Future<Output = ()> + Send + 'static>(test: impl Fn(Store) -> F) {
+    on_sqlite(&test).await;
+    on_postgres(&test).await;
+}
+
+async fn on_sqlite<F: Future<Output = ()> + Send + 'static>(test: impl Fn(Store) -> F) {
+    let folder = tempfile::tempdir().unwrap();
+    let url = format!("sqlite:{}", folder.path().join("store.db").display());
+    let store = migrated(&url).await;
+    let database = store.database.clone();
+    let outcome = tokio::spawn(test(store)).await;
+    database.close().await;
+    outcome.unwrap();
+}
+
+async fn on_postgres<F: Future<Output = ()> + Send + 'static>(test: impl Fn(Store) -> F) {
+    let Some(server) = postgres_server() else { return };
+    let admin = sqlx::PgPool::connect(&server).await.unwrap();
+    let name = format!("hallpass_test_{}", uuid::Uuid::now_v7().simple());
+    sqlx::raw_sql(AssertSqlSafe(format!("CREATE DATABASE {name}"))).execute(&admin).await.unwrap();
+    let (address, _) = server.rsplit_once('/').unwrap();
+    let store = migrated(&format!("{address}/{name}")).await;
+    let outcome = tokio::spawn(test(store)).await;
+    sqlx::raw_sql(AssertSqlSafe(format!("DROP DATABASE {name} WITH (FORCE)"))).execute(&admin).await.unwrap();
+    outcome.unwrap();
+}
+
+fn postgres_server() -> Option<String> {
+    static SAID: Once = Once::new();
+    #[allow(clippy::disallowed_methods, reason = "not a setting of hallpass: where the tests find a server")]
+    let server = std::env::var("HALLPASS_TEST_POSTGRES").ok();
+    if server.is_none() {
+        SAID.call_once(|| eprintln!("HALLPASS_TEST_POSTGRES is not set: the store is tested on SQLite only"));
+    }
+    server
+}
+
+async fn migrated(url: &str) -> Store {
+    let database = Database::open(url, 10).unwrap();
+    database.migrate().await.unwrap();
+    Store { database, url: url.to_owned() }
+}
+
+fn email(text: &str) -> Email {
+    Email::parse(text).unwrap()
+}
+
+fn new_account(address: &str) -> NewAccount {
+    NewAccount { email: email(address), password_hash: Some(Secret::from("$2b$04$hash")), scope: "read write".to_owned(), roles: vec![] }
+}
