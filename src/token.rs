@@ -6,6 +6,7 @@ pub mod access_token;
 #[cfg(any(feature = "service", feature = "testing"))]
 pub mod claims;
 pub mod error;
+mod json;
 pub mod key;
 mod parse;
 pub mod revocation;

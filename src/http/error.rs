@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use actix_web::http::StatusCode;
 use actix_web::http::header::{ALLOW, HeaderName, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
 use actix_web::{HttpRequest, HttpResponse, ResponseError};
+use serde::Serialize;
 use serde_json::{Value, json};
 use thiserror::Error;
 
@@ -67,6 +68,21 @@ pub struct Problem {
     pub violations: Option<(&'static str, Vec<Violation>)>,
 }
 
+/// RFC 9457 s3.1, in the order people read it.
+#[derive(Serialize)]
+struct Document<'a> {
+    #[serde(rename = "type")]
+    kind: String,
+    title: &'a str,
+    status: u16,
+    code: &'a str,
+    request_id: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    retry_after: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    violations: Option<Vec<Value>>,
+}
+
 impl Problem {
     fn new(status: StatusCode, code: &'static str, title: &'static str) -> Self {
         Self { status, code, title, retry_after: None, violations: None }
@@ -80,17 +96,18 @@ impl Problem {
 
     /// The document, with the id under which the log has more.
     pub fn document(&self, request_id: &str) -> String {
-        let mut document = json!({
-            "type": format!("urn:hallpass:error:{}", self.code), "title": self.title, "status": self.status.as_u16(), "code": self.code, "request_id": request_id,
-        });
-        if let Some(seconds) = self.retry_after {
-            document["retry_after"] = json!(seconds);
-        }
-        if let Some((field, violations)) = &self.violations {
-            let violation = |violation: &Violation| json!({ "field": field, "code": violation.code, "message": violation.message });
-            document["violations"] = violations.iter().map(violation).collect::<Value>();
-        }
-        document.to_string()
+        let violation = |field| move |Violation { code, message }: &Violation| json!({ "field": field, "code": code, "message": message });
+        let document = Document {
+            kind: format!("urn:hallpass:error:{}", self.code),
+            title: self.title,
+            status: self.status.as_u16(),
+            code: self.code,
+            request_id,
+            retry_after: self.retry_after,
+            violations: self.violations.as_ref().map(|(field, violations)| violations.iter().map(violation(*field)).collect()),
+        };
+        // Texts and numbers only: this cannot fail, and if it did the status would still say enough.
+        serde_json::to_string(&document).unwrap_or_default()
     }
 
     /// An answer without a body that carries the problem to the outermost layer, which writes it out.

@@ -121,9 +121,8 @@ impl Verifier {
             return Err(InvalidToken::Signature);
         }
 
-        let payload = &signing_input[payload_at..];
-        let mut json = Vec::with_capacity(base64::decoded_len_estimate(payload.len()));
-        URL_SAFE_NO_PAD.decode_vec(payload, &mut json).map_err(|_| InvalidToken::PayloadEncoding)?;
+        // Bytes of strangers are decoded above in safe code; these are our own.
+        let json = base64_simd::URL_SAFE_NO_PAD.decode_to_vec(&signing_input[payload_at..]).map_err(|_| InvalidToken::PayloadEncoding)?;
         String::from_utf8(json).map_err(|_| InvalidToken::PayloadEncoding)
     }
 

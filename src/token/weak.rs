@@ -34,6 +34,7 @@ fn hex(bytes: &[u8]) -> String {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::print_stderr, reason = "tests")]
 mod tests {
     use super::*;
 
