@@ -2,14 +2,16 @@
 //! beside it what a hand-written extractor over jsonwebtoken adds.
 //!
 //! `cargo bench --no-default-features --features testing --bench guarded [-- ROUNDS]`, on Linux. The server is this program started once more; its
-//! CPU time, kernel included, is read from `/proc`. The routes take turns in short rounds of 8,000 requests, each with a token of its own, over
-//! keep-alive connections on loopback. Ratios are of one round and its neighbours, so that a busy machine disturbs all routes alike.
+//! CPU time, kernel included, is read from `/proc`. The routes take turns in short windows over keep-alive connections on loopback, each request
+//! with the next of 8,000 tokens. Ratios are of neighbouring windows, so that a busy machine disturbs all routes alike; the quietest tenth of the
+//! windows says what it would be on a machine that does nothing else.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout, reason = "a benchmark prints its result and may stop at a fault")]
 
 use std::future::{Ready, ready};
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
+use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::{env, fs, thread};
 
@@ -29,6 +31,7 @@ use serde::Deserialize;
 const ISSUER: &str = "https://auth.example.com";
 const AUDIENCE: &str = "orders";
 const TOKENS: usize = 8000;
+const WINDOW: usize = 500;
 const CONNECTIONS: usize = 4;
 /// Of one length, so that the requests are.
 const ROUTES: [&str; 3] = ["/open", "/ours", "/peer"];
@@ -37,23 +40,36 @@ fn main() {
     if env::args().any(|argument| argument == "--serve") {
         return serve();
     }
-    let rounds = env::args().filter_map(|argument| argument.parse::<usize>().ok()).next().unwrap_or(21);
-    let server = Server::start();
-    let tokens = tokens();
-    ROUTES.iter().for_each(|route| server.load(route, &tokens));
-
-    let rounds: Vec<[f64; 3]> = (0..rounds).map(|_| ROUTES.map(|route| server.microseconds_per_request(route, &tokens))).collect();
-    println!("{} rounds of {TOKENS} requests with as many tokens of {} bytes, on {CONNECTIONS} connections", rounds.len(), tokens[0].len());
-    for (name, column) in [("unguarded", 0), ("guarded by AccessToken", 1), ("hand-written over jsonwebtoken", 2)] {
-        println!("  {name:<31} {:>6.2} µs of CPU a request", median(rounds.iter().map(|round| round[column])));
+    let rounds = env::args().filter_map(|argument| argument.parse::<usize>().ok()).next().unwrap_or(300);
+    let (mut server, tokens) = (Server::start(), tokens());
+    let mut windows = tokens.chunks(WINDOW).cycle();
+    let mut round = || ROUTES.map(|route| server.microseconds_per_request(route, windows.next().unwrap()));
+    // The first rounds warm everything up.
+    for _ in 0..rounds / 10 {
+        round();
     }
-    println!("  guarded / unguarded       {:.3}   (bar: at most 1.1)", median(rounds.iter().map(|round| round[1] / round[0])));
-    println!("  hand-written / unguarded  {:.3}", median(rounds.iter().map(|round| round[2] / round[0])));
+    let rounds: Vec<[f64; 3]> = (0..rounds).map(|_| round()).collect();
+
+    println!(
+        "{} rounds of {WINDOW} requests a route, {TOKENS} tokens of {} bytes, {CONNECTIONS} connections",
+        rounds.len(),
+        tokens[0].len()
+    );
+    println!("  {:<31} {:>8} {:>8}", "µs of CPU a request", "median", "quietest tenth");
+    for (name, column) in [("unguarded", 0), ("guarded by AccessToken", 1), ("hand-written over jsonwebtoken", 2)] {
+        let [median, quiet] = [0.5, 0.1].map(|share| quantile(rounds.iter().map(|round| round[column]), share));
+        println!("  {name:<31} {median:>8.2} {quiet:>8.2}");
+    }
+    for (name, column) in [("guarded / unguarded", 1), ("hand-written / unguarded", 2)] {
+        let median = quantile(rounds.iter().map(|round| round[column] / round[0]), 0.5);
+        let [quiet, base] = [column, 0].map(|column| quantile(rounds.iter().map(|round| round[column]), 0.1));
+        println!("  {name:<31} {median:>8.3} {:>8.3}", quiet / base);
+    }
 }
 
 struct Server {
     process: Child,
-    address: SocketAddr,
+    connections: Vec<TcpStream>,
 }
 
 impl Server {
@@ -61,50 +77,43 @@ impl Server {
         let mut process = Command::new(env::current_exe().unwrap()).arg("--serve").stdout(Stdio::piped()).spawn().unwrap();
         let mut line = String::new();
         BufReader::new(process.stdout.take().unwrap()).read_line(&mut line).unwrap();
-        Self { process, address: line.trim().parse().unwrap() }
+        let address: SocketAddr = line.trim().parse().unwrap();
+        let connect = |_| {
+            let stream = TcpStream::connect(address).unwrap();
+            stream.set_nodelay(true).unwrap();
+            stream
+        };
+        Self { process, connections: (0..CONNECTIONS).map(connect).collect() }
     }
 
-    fn microseconds_per_request(&self, route: &str, tokens: &[String]) -> f64 {
+    /// One request for each token, spread over the connections.
+    fn microseconds_per_request(&mut self, route: &str, tokens: &[String]) -> f64 {
         let before = self.cpu_nanoseconds();
-        self.load(route, tokens);
+        thread::scope(|scope| {
+            for (stream, tokens) in self.connections.iter_mut().zip(tokens.chunks(tokens.len().div_ceil(CONNECTIONS))) {
+                scope.spawn(|| tokens.iter().for_each(|token| request(stream, route, token)));
+            }
+        });
         (self.cpu_nanoseconds() - before) as f64 / tokens.len() as f64 / 1000.0
     }
 
     /// The time that all threads of the server have spent on a processor.
     fn cpu_nanoseconds(&self) -> u64 {
         let threads = fs::read_dir(format!("/proc/{}/task", self.process.id())).unwrap();
-        let on_cpu = |path: std::path::PathBuf| {
-            fs::read_to_string(path.join("schedstat")).unwrap().split(' ').next().unwrap().parse::<u64>().unwrap()
-        };
+        let on_cpu =
+            |thread: PathBuf| fs::read_to_string(thread.join("schedstat")).unwrap().split(' ').next().unwrap().parse::<u64>().unwrap();
         threads.map(|thread| on_cpu(thread.unwrap().path())).sum()
     }
+}
 
-    /// One request for each token.
-    fn load(&self, route: &str, tokens: &[String]) {
-        thread::scope(|scope| {
-            for tokens in tokens.chunks(tokens.len().div_ceil(CONNECTIONS)) {
-                scope.spawn(|| self.requests(route, tokens));
-            }
-        });
-    }
-
-    fn requests(&self, route: &str, tokens: &[String]) {
-        let mut stream = TcpStream::connect(self.address).unwrap();
-        stream.set_nodelay(true).unwrap();
-        let mut answer = [0; 1024];
-        for token in tokens {
-            let request = format!(
-                "GET {route} HTTP/1.1\r\nHost: localhost\r\nUser-Agent: bench\r\nAccept: */*\r\nAuthorization: Bearer {token}\r\n\r\n"
-            );
-            stream.write_all(request.as_bytes()).unwrap();
-            let read = stream.read(&mut answer).unwrap();
-            assert!(
-                answer.starts_with(b"HTTP/1.1 200") && answer[..read].ends_with(b"\r\n\r\nhello"),
-                "{}",
-                String::from_utf8_lossy(&answer[..read])
-            );
-        }
-    }
+fn request(stream: &mut TcpStream, route: &str, token: &str) {
+    let request =
+        format!("GET {route} HTTP/1.1\r\nHost: localhost\r\nUser-Agent: bench\r\nAccept: */*\r\nAuthorization: Bearer {token}\r\n\r\n");
+    stream.write_all(request.as_bytes()).unwrap();
+    let mut answer = [0; 1024];
+    let read = stream.read(&mut answer).unwrap();
+    let answer = &answer[..read];
+    assert!(answer.starts_with(b"HTTP/1.1 200") && answer.ends_with(b"\r\n\r\nhello"), "{}", String::from_utf8_lossy(answer));
 }
 
 impl Drop for Server {
@@ -217,8 +226,9 @@ fn tokens() -> Vec<String> {
     (0..TOKENS).map(token).collect()
 }
 
-fn median(values: impl Iterator<Item = f64>) -> f64 {
+/// The value below which this share of the values lies.
+fn quantile(values: impl Iterator<Item = f64>, share: f64) -> f64 {
     let mut values: Vec<f64> = values.collect();
     values.sort_by(f64::total_cmp);
-    values[values.len() / 2]
+    values[(values.len() as f64 * share) as usize]
 }
