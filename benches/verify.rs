@@ -4,6 +4,7 @@
 //! disturbs all of them alike; printed are medians of the rounds and the medians of the ratios within a round.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout, reason = "a benchmark prints its result and may stop at a fault")]
+#![allow(clippy::disallowed_methods, reason = "the peer of the comparison")]
 
 use std::hint::black_box;
 use std::time::Instant;

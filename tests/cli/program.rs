@@ -10,7 +10,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 /// Far more than any of it takes, so that a hanging program fails its test.
-const LIMIT: Duration = Duration::from_secs(120);
+const LIMIT: Duration = Duration::from_secs(240);
 
 /// A folder to run the program in, with an environment in which only what a test sets is set.
 pub struct Place {
