@@ -58,5 +58,6 @@ fn the_printed_defaults_are_a_file_that_works_with_a_key_and_an_issuer() {
     place.run(&["config", "check", "--config", "hallpass.toml"]).ok();
     let place = place.set("HALLPASS_CONFIG", "hallpass.toml");
     place.run(&["config", "check"]).ok();
+    place.run(&["config", "check", "--config", ""]).ok();
     assert!(place.run(&["config", "check", "--config", "missing.toml"]).exits(78).message().contains("missing.toml"));
 }

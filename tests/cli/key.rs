@@ -154,6 +154,20 @@ fn k6_a_keys_file_that_others_can_read_is_warned_about_with_the_command_that_men
 }
 
 #[test]
+fn k6_a_keys_file_of_another_user_is_warned_about_and_stays_theirs_when_it_is_changed() {
+    use std::os::unix::fs::{MetadataExt as _, chown};
+    let place = Place::with_keys();
+    let file = place.path().join("keys.json");
+    if chown(&file, Some(12_345), Some(12_346)).is_err() {
+        return eprintln!("left out: only root can give a file away");
+    }
+    assert!(place.run(&["key", "list"]).ok().message().contains("belongs to user 12345"));
+    rotate(&place);
+    let owner = file.metadata().unwrap();
+    assert_eq!((owner.uid(), owner.gid(), place.mode("keys.json")), (12_345, 12_346, 0o600));
+}
+
+#[test]
 fn key_material_is_printed_by_generate_only() {
     let place = Place::with_keys();
     let mut printed = String::new();

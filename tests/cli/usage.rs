@@ -119,9 +119,11 @@ fn completions_name_the_commands() {
 
 #[test]
 fn calibrate_recommends_one_cost_and_prints_settings_that_can_be_pasted() {
-    let ran = Place::new().run(&["calibrate", "--json"]).ok();
-    let rows = ran.json();
-    assert_eq!(rows.iter().map(|row| row["cost"].as_u64().unwrap()).collect::<Vec<_>>(), [10, 11, 12, 13, 14]);
+    // The dearer ones take minutes where tests share their cores.
+    let rows = Place::new().run(&["calibrate", "--up-to", "11", "--json"]).ok().json();
+    assert_eq!(rows.iter().map(|row| row["cost"].as_u64().unwrap()).collect::<Vec<_>>(), [10, 11]);
     assert_eq!(rows.iter().filter(|row| row["recommended"] == true).count(), 1);
     assert!(rows.iter().all(|row| row["single_ms"].as_f64().unwrap() > 0.0 && row["logins_per_second"].as_f64().unwrap() > 0.0));
+    let settings = Place::new().run(&["calibrate", "--up-to", "10"]).ok().stdout;
+    assert!(settings.contains("[password]\nbcrypt_cost = 10\nhash_threads = "), "{settings}");
 }
