@@ -76,9 +76,7 @@ fn wycheproof_signatures_are_refused_valid_or_not() {
                 }
             }
         }
-        eprintln!(
-            "{file}: {tried} tried, {left_out} left out (their keys are refused: not for HS256 signatures, or 32 zero bytes)"
-        );
+        eprintln!("{file}: {tried} tried, {left_out} left out (their keys are refused: not for HS256 signatures, or 32 zero bytes)");
         assert!(tried >= fewest, "{file}: {tried}");
     }
 }
