@@ -9,13 +9,14 @@ use actix_web::web::Data;
 use actix_web::{App, HttpServer};
 use thiserror::Error as ThisError;
 
-use crate::authority::{Authority, Hasher, HasherSettings, Terms, hasher};
+use crate::authority::{Authority, Hasher, HasherSettings, SessionPolicy, Terms, Tokens, hasher};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::endpoints::{self, probes::Readiness};
 use crate::guard::Guard;
 use crate::http;
 use crate::store::{self, Database};
+use crate::token::opaque::RefreshKeys;
 use crate::token::{KeyRing, RevocationList, Signer, UnusableKey, Verifier, claims, verify::UnsafeVerifier};
 
 /// A request's head must have arrived within this.
@@ -92,12 +93,13 @@ pub struct Service {
 pub fn service(config: &Config, clock: Clock) -> Result<Service, Error> {
     let keys = key_ring(config)?;
     let signer = Signer::new(&keys).map_err(|error| keys_error(config, &error))?;
+    let tokens = Tokens { signer, refresh: RefreshKeys::new(&keys), revocations: RevocationList::new() };
     let verifier = Verifier::new(keys, &config.token.issuer, &config.token.audience)?
         .with_leeway(config.token.leeway)?
-        .with_revocations(RevocationList::new());
-    self_test(config, &signer, &verifier, clock.now())?;
+        .with_revocations(tokens.revocations.clone());
+    self_test(config, &tokens.signer, &verifier, clock.now())?;
     let guard = Guard::new(verifier).with_clock(clock.clone()).render_with(http::error::refusal);
-    let authority = authority(config, signer, clock)?;
+    let authority = authority(config, tokens, clock)?;
     let readiness = Readiness::default();
     listen(config, guard, authority, readiness)
 }
@@ -106,16 +108,21 @@ pub fn service(config: &Config, clock: Clock) -> Result<Service, Error> {
 ///
 /// # Errors
 /// [`Error`] in one sentence.
-pub fn authority(config: &Config, signer: Signer, clock: Clock) -> Result<Authority, Error> {
+pub fn authority(config: &Config, tokens: Tokens, clock: Clock) -> Result<Authority, Error> {
     let hasher = hasher(config)?;
     let database = database(config)?;
     let terms = Terms {
         issuer: config.token.issuer.clone(),
         audience: config.token.audience.clone(),
         access_ttl: config.token.access_ttl,
+        sessions: SessionPolicy {
+            idle_timeout: config.sessions.idle_timeout,
+            absolute_timeout: config.sessions.absolute_timeout,
+            refresh_grace: config.sessions.refresh_grace,
+        },
         min_password_length: config.password.min_length,
     };
-    Ok(Authority::new(database, hasher, signer, clock, terms))
+    Ok(Authority::new(database, hasher, tokens, clock, terms))
 }
 
 /// The hashing threads, as many and as dear as configured. Takes about the time of two logins.

@@ -13,6 +13,9 @@ pub enum Error {
     /// Unknown account, wrong password, disabled account, no password: never told apart.
     #[error("invalid credentials")]
     InvalidCredentials,
+    /// A refresh token that is none of ours, was used, or whose session is over: never told apart.
+    #[error("invalid refresh token")]
+    InvalidRefreshToken,
     /// A scope that is malformed or not held.
     #[error("invalid scope")]
     InvalidScope,

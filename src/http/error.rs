@@ -153,6 +153,9 @@ fn authority_problem(error: &authority::Error) -> Problem {
         Authority::InvalidCredentials => {
             new(StatusCode::UNAUTHORIZED, "invalid_credentials", "The e-mail address or the password is wrong.")
         }
+        Authority::InvalidRefreshToken => {
+            new(StatusCode::UNAUTHORIZED, "invalid_refresh_token", "The refresh token is not valid any more. Log in again.")
+        }
         Authority::InvalidScope => new(StatusCode::BAD_REQUEST, "invalid_scope", "The requested scope is malformed or not held."),
         Authority::Busy => Problem::unavailable(staggered()),
         Authority::StoreUnavailable(_) => Problem::unavailable(3),
@@ -185,7 +188,7 @@ impl ResponseError for Error {
         let header = match self {
             Error::MethodNotAllowed { allow } => Some((ALLOW, HeaderValue::from_static(allow))),
             // RFC 9110 s15.5.2: every 401 says how to do better.
-            Error::Authority(authority::Error::InvalidCredentials) => {
+            Error::Authority(authority::Error::InvalidCredentials | authority::Error::InvalidRefreshToken) => {
                 Some((WWW_AUTHENTICATE, HeaderValue::from_static(r#"Bearer realm="hallpass""#)))
             }
             _ => None,
