@@ -13,4 +13,5 @@ mod outage;
 mod overload;
 mod proxy;
 mod raw;
+mod refresh;
 mod shutdown;
