@@ -10,12 +10,14 @@ pub mod grant;
 pub mod hash_pool;
 pub mod hasher;
 pub mod login;
+pub mod logout;
 pub mod password;
 pub mod password_hash;
 pub mod password_policy;
 pub mod password_verifier;
 pub mod refresh;
 pub mod session_policy;
+pub mod sweep;
 
 use std::time::Duration;
 

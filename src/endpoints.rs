@@ -1,6 +1,7 @@
 //! The routes: thin adapters that parse, make one call to the authority, and serialise. This file is the single table of them.
 
 pub mod login;
+pub mod logout;
 pub mod me;
 pub mod probes;
 pub mod refresh;
@@ -19,6 +20,7 @@ pub fn routes(config: &mut ServiceConfig) {
     config
         .service(resource("/login", "POST", [web::post().to(login::login)]))
         .service(resource("/refresh", "POST", [web::post().to(refresh::refresh)]))
+        .service(resource("/logout", "POST", [web::post().to(logout::logout)]))
         .service(resource("/me", "GET, HEAD", [web::get().to(me::me), web::head().to(me::me)]))
         .service(resource("/livez", "GET, HEAD", [web::get().to(probes::livez), web::head().to(probes::livez)]))
         .service(resource("/healthz", "GET, HEAD", [web::get().to(probes::livez), web::head().to(probes::livez)]))

@@ -55,6 +55,10 @@ async fn run(config: &Config, clock: &TestClock) -> Running {
     let service = serve::service(config, Clock::Test(clock.clone())).unwrap();
     service.authority.database().migrate().await.unwrap();
     service.readiness.migrated();
+    let (mut feed, readiness) = (service.feed, service.readiness);
+    feed.poll().await.unwrap();
+    readiness.heard();
+    actix_web::rt::spawn(feed.run(move || readiness.heard()));
     let (address, authority, handle) = (service.address, service.authority, service.server.handle());
     actix_web::rt::spawn(service.server);
     Running { address, authority, handle }

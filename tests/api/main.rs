@@ -8,6 +8,7 @@ mod app;
 mod contract;
 mod hostile;
 mod login;
+mod logout;
 mod me;
 mod outage;
 mod overload;
