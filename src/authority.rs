@@ -6,32 +6,51 @@
 pub mod account_import;
 pub mod accounts;
 pub mod error;
+pub mod grant;
 pub mod hash_pool;
 pub mod hasher;
 pub mod login;
+pub mod logout;
 pub mod password;
 pub mod password_hash;
 pub mod password_policy;
 pub mod password_verifier;
+pub mod refresh;
+pub mod session_policy;
+pub mod sweep;
 
 use std::time::Duration;
 
 use crate::clock::Clock;
 use crate::store::Database;
-use crate::token::Signer;
+use crate::token::opaque::RefreshKeys;
+use crate::token::{RevocationList, Signer};
 
 pub use error::Error;
+pub use grant::Grant;
 pub use hasher::{Hasher, HasherSettings};
 pub use password::Password;
+pub use session_policy::SessionPolicy;
 
 /// Everything the use cases work with.
 #[derive(Clone)]
 pub struct Authority {
     pub(crate) database: Database,
     pub(crate) hasher: Hasher,
-    pub(crate) signer: Signer,
+    pub(crate) tokens: Tokens,
     pub(crate) clock: Clock,
     pub(crate) terms: Terms,
+}
+
+/// What tokens are made with, and taken back by.
+#[derive(Clone, Debug)]
+pub struct Tokens {
+    /// Signs access tokens.
+    pub signer: Signer,
+    /// Makes refresh tokens and knows them again.
+    pub refresh: RefreshKeys,
+    /// The deny list of this process: what is revoked here is refused here at once.
+    pub revocations: RevocationList,
 }
 
 /// What every token of this issuer says, and what passwords must be like.
@@ -43,14 +62,16 @@ pub struct Terms {
     pub audience: Vec<String>,
     /// How long an access token lives.
     pub access_ttl: Duration,
+    /// How long sessions live.
+    pub sessions: SessionPolicy,
     /// The shortest new password, in characters.
     pub min_password_length: usize,
 }
 
 impl Authority {
     /// An authority over this store.
-    pub fn new(database: Database, hasher: Hasher, signer: Signer, clock: Clock, terms: Terms) -> Self {
-        Self { database, hasher, signer, clock, terms }
+    pub fn new(database: Database, hasher: Hasher, tokens: Tokens, clock: Clock, terms: Terms) -> Self {
+        Self { database, hasher, tokens, clock, terms }
     }
 
     /// The store, for those who only ask whether it is there.

@@ -15,6 +15,7 @@ mod log;
 mod page;
 mod password;
 mod server;
+mod sessions;
 mod token;
 mod units;
 
@@ -24,6 +25,7 @@ pub use keys::Keys;
 pub use log::{Log, LogFormat};
 pub use password::Password;
 pub use server::Server;
+pub use sessions::Sessions;
 pub use token::Token;
 
 use layers::Settings;
@@ -43,6 +45,8 @@ pub struct Config {
     pub keys: Keys,
     /// What the tokens say and how long they live.
     pub token: Token,
+    /// How long logins last.
+    pub sessions: Sessions,
     /// How passwords are hashed, and which are too short.
     pub password: Password,
     /// How log lines look.
@@ -60,13 +64,15 @@ pub enum Section {
     Keys,
     /// `[token]`
     Token,
+    /// `[sessions]`
+    Sessions,
     /// `[password]`
     Password,
 }
 
 impl Section {
     /// All of them.
-    pub const ALL: [Section; 5] = [Section::Server, Section::Database, Section::Keys, Section::Token, Section::Password];
+    pub const ALL: [Section; 6] = [Section::Server, Section::Database, Section::Keys, Section::Token, Section::Sessions, Section::Password];
 }
 
 impl Config {
@@ -113,6 +119,7 @@ impl Config {
             Section::Database => self.database.check(),
             Section::Keys => self.keys.check(),
             Section::Token => self.token.check(),
+            Section::Sessions => self.sessions.check(),
             Section::Password => self.password.check(),
         }
     }
@@ -124,6 +131,7 @@ impl Config {
         self.database.print(page.section("database"));
         self.keys.print(page.section("keys"));
         self.token.print(page.section("token"));
+        self.sessions.print(page.section("sessions"));
         self.password.print(page.section("password"));
         self.log.print(page.section("log"));
         page.into_text()
@@ -135,6 +143,7 @@ impl Config {
             database: Database::read(settings)?,
             keys: Keys::read(settings)?,
             token: Token::read(settings)?,
+            sessions: Sessions::read(settings)?,
             password: Password::read(settings)?,
             log: Log::read(settings)?,
         })
@@ -143,7 +152,7 @@ impl Config {
 
 /// The names of all settings, as `section.key`.
 pub fn names() -> impl Iterator<Item = &'static str> {
-    [Server::NAMES, Database::NAMES, Keys::NAMES, Token::NAMES, Password::NAMES, Log::NAMES].into_iter().flatten().copied()
+    [Server::NAMES, Database::NAMES, Keys::NAMES, Token::NAMES, Sessions::NAMES, Password::NAMES, Log::NAMES].into_iter().flatten().copied()
 }
 
 /// The environment of this process. Names or values that are not Unicode come with replacement characters instead of a panic.

@@ -1,8 +1,11 @@
 //! The routes: thin adapters that parse, make one call to the authority, and serialise. This file is the single table of them.
 
 pub mod login;
+pub mod logout;
 pub mod me;
 pub mod probes;
+pub mod refresh;
+mod token_response;
 
 use actix_web::web::{self, ServiceConfig};
 use actix_web::{Resource, Route};
@@ -10,12 +13,14 @@ use actix_web::{Resource, Route};
 use crate::http::Error;
 
 /// The routes that answer without a credential. Every other route refuses a request that has none.
-pub const PUBLIC: [&str; 4] = ["/login", "/livez", "/readyz", "/healthz"];
+pub const PUBLIC: [&str; 5] = ["/login", "/refresh", "/livez", "/readyz", "/healthz"];
 
 /// Every route of the service. What is not here is 404, what is here with another method is 405.
 pub fn routes(config: &mut ServiceConfig) {
     config
         .service(resource("/login", "POST", [web::post().to(login::login)]))
+        .service(resource("/refresh", "POST", [web::post().to(refresh::refresh)]))
+        .service(resource("/logout", "POST", [web::post().to(logout::logout)]))
         .service(resource("/me", "GET, HEAD", [web::get().to(me::me), web::head().to(me::me)]))
         .service(resource("/livez", "GET, HEAD", [web::get().to(probes::livez), web::head().to(probes::livez)]))
         .service(resource("/healthz", "GET, HEAD", [web::get().to(probes::livez), web::head().to(probes::livez)]))

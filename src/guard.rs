@@ -46,9 +46,14 @@ use actix_web::{HttpMessage as _, HttpRequest, HttpResponse};
 
 use crate::clock::Clock;
 use crate::token::Verifier;
+#[cfg(feature = "service")]
+use crate::token::verify::SessionToEnd;
 
 pub use crate::token::AccessToken;
 pub use challenge::Refusal;
+#[cfg(feature = "service")]
+#[doc(hidden)]
+pub use extract::MaybeSessionToEnd;
 pub use extract::{MaybeAccessToken, Require};
 pub use middleware::Protect;
 pub use policy::{Anyone, Policy};
@@ -115,6 +120,15 @@ impl Guard {
         }
         let token = credential::bearer(request.headers())?.ok_or(Refusal::MissingToken)?;
         self.0.verifier.verify(token, self.0.clock.now()).map_err(Refusal::InvalidToken)
+    }
+
+    #[cfg(feature = "service")]
+    fn session_to_end(&self, request: &HttpRequest) -> Result<Option<SessionToEnd>, Refusal> {
+        let Some(token) = credential::bearer(request.headers())? else {
+            return Ok(None);
+        };
+        let session = self.0.verifier.verify_for_logout(token, self.0.clock.now()).map_err(Refusal::InvalidToken)?;
+        session.ok_or(Refusal::UserTokenRequired).map(Some)
     }
 
     /// The answer to a refused request.

@@ -5,6 +5,6 @@ pub mod body;
 pub mod envelope;
 pub mod error;
 
-pub use body::JsonBody;
+pub use body::{JsonBody, OptionalJsonBody};
 pub use envelope::{RequestId, envelope};
 pub use error::Error;

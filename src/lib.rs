@@ -19,6 +19,9 @@ pub mod config;
 pub mod endpoints;
 #[cfg(feature = "service")]
 #[doc(hidden)]
+pub mod feed;
+#[cfg(feature = "service")]
+#[doc(hidden)]
 pub mod http;
 #[cfg(feature = "service")]
 #[doc(hidden)]

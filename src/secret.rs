@@ -9,6 +9,7 @@ use std::io::{self, Read};
 use std::path::Path;
 
 use secrecy::{ExposeSecret, SecretString};
+use serde::{Deserialize, Deserializer};
 use zeroize::Zeroizing;
 
 /// No secret of ours is longer; whoever names a device or a log file by mistake gets an error instead of a full memory.
@@ -58,6 +59,12 @@ impl From<String> for Secret {
 impl From<&str> for Secret {
     fn from(text: &str) -> Self {
         Self(text.into())
+    }
+}
+
+impl<'de> Deserialize<'de> for Secret {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer).map(Self::from)
     }
 }
 

@@ -9,13 +9,15 @@ use actix_web::web::Data;
 use actix_web::{App, HttpServer};
 use thiserror::Error as ThisError;
 
-use crate::authority::{Authority, Hasher, HasherSettings, Terms, hasher};
+use crate::authority::{Authority, Hasher, HasherSettings, SessionPolicy, Terms, Tokens, hasher};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::endpoints::{self, probes::Readiness};
+use crate::feed::Feed;
 use crate::guard::Guard;
 use crate::http;
 use crate::store::{self, Database};
+use crate::token::opaque::RefreshKeys;
 use crate::token::{KeyRing, RevocationList, Signer, UnusableKey, Verifier, claims, verify::UnsafeVerifier};
 
 /// A request's head must have arrived within this.
@@ -83,6 +85,8 @@ pub struct Service {
     pub authority: Authority,
     /// What `/readyz` says.
     pub readiness: Readiness,
+    /// Brings in what other replicas revoke.
+    pub feed: Feed,
 }
 
 /// Builds everything and opens the socket. The store may be down: then `/readyz` says so until it is up.
@@ -92,30 +96,36 @@ pub struct Service {
 pub fn service(config: &Config, clock: Clock) -> Result<Service, Error> {
     let keys = key_ring(config)?;
     let signer = Signer::new(&keys).map_err(|error| keys_error(config, &error))?;
+    let tokens = Tokens { signer, refresh: RefreshKeys::new(&keys), revocations: RevocationList::new() };
     let verifier = Verifier::new(keys, &config.token.issuer, &config.token.audience)?
         .with_leeway(config.token.leeway)?
-        .with_revocations(RevocationList::new());
-    self_test(config, &signer, &verifier, clock.now())?;
+        .with_revocations(tokens.revocations.clone());
+    self_test(config, &tokens.signer, &verifier, clock.now())?;
     let guard = Guard::new(verifier).with_clock(clock.clone()).render_with(http::error::refusal);
-    let authority = authority(config, signer, clock)?;
-    let readiness = Readiness::default();
-    listen(config, guard, authority, readiness)
+    let (revocations, authority) = (tokens.revocations.clone(), authority(config, tokens, clock.clone())?);
+    let feed = Feed::new(authority.database().clone(), revocations, clock);
+    listen(config, guard, authority, feed)
 }
 
 /// The use cases over the configured store, for the service and for the command line.
 ///
 /// # Errors
 /// [`Error`] in one sentence.
-pub fn authority(config: &Config, signer: Signer, clock: Clock) -> Result<Authority, Error> {
+pub fn authority(config: &Config, tokens: Tokens, clock: Clock) -> Result<Authority, Error> {
     let hasher = hasher(config)?;
     let database = database(config)?;
     let terms = Terms {
         issuer: config.token.issuer.clone(),
         audience: config.token.audience.clone(),
         access_ttl: config.token.access_ttl,
+        sessions: SessionPolicy {
+            idle_timeout: config.sessions.idle_timeout,
+            absolute_timeout: config.sessions.absolute_timeout,
+            refresh_grace: config.sessions.refresh_grace,
+        },
         min_password_length: config.password.min_length,
     };
-    Ok(Authority::new(database, hasher, signer, clock, terms))
+    Ok(Authority::new(database, hasher, tokens, clock, terms))
 }
 
 /// The hashing threads, as many and as dear as configured. Takes about the time of two logins.
@@ -186,7 +196,8 @@ fn self_test(config: &Config, signer: &Signer, verifier: &Verifier, now: i64) ->
     verifier.verify(token, now).map(|_| ()).map_err(|error| Error::SelfTest(error.to_string()))
 }
 
-fn listen(config: &Config, guard: Guard, authority: Authority, readiness: Readiness) -> Result<Service, Error> {
+fn listen(config: &Config, guard: Guard, authority: Authority, feed: Feed) -> Result<Service, Error> {
+    let readiness = Readiness::default();
     let (shared, ready) = (Data::new(authority.clone()), Data::new(readiness.clone()));
     let app = move || {
         App::new()
@@ -209,7 +220,7 @@ fn listen(config: &Config, guard: Guard, authority: Authority, readiness: Readin
         .bind(address)
         .map_err(|source| Error::Listen { address, source })?;
     let address = bound.addrs().first().copied().unwrap_or(address);
-    Ok(Service { server: bound.run(), address, authority, readiness })
+    Ok(Service { server: bound.run(), address, authority, readiness, feed })
 }
 
 impl Service {
@@ -219,25 +230,25 @@ impl Service {
     /// # Errors
     /// [`Error::Schema`] at once when the store belongs to another version; later what the HTTP server fails with.
     pub async fn run(self) -> Result<(), Error> {
-        let Service { server, authority, readiness, .. } = self;
+        let Service { server, authority, readiness, feed, .. } = self;
         let handle = server.handle();
         // It answers from here on: a store that hangs must not keep tokens from being verified.
         let running = actix_web::rt::spawn(server);
         actix_web::rt::spawn(stop_on_signal(handle.clone(), readiness.clone()));
         match authority.database().migrate().await {
-            Ok(()) => readiness.migrated(),
+            Ok(()) => tend(authority, readiness, feed),
             Err(error @ store::Error::Schema { .. }) => {
                 handle.stop(false).await;
                 return Err(Error::Schema(error));
             }
-            Err(error) => drop(actix_web::rt::spawn(migrate_when_available(error, authority, readiness))),
+            Err(error) => drop(actix_web::rt::spawn(migrate_when_available(error, authority, readiness, feed))),
         }
         running.await.map_err(std::io::Error::other).and_then(|ended| ended).map_err(Error::Server)
     }
 }
 
 /// Brings the schema up to date as soon as the store is there. Until then the service verifies tokens and is not ready.
-async fn migrate_when_available(first: store::Error, authority: Authority, readiness: Readiness) {
+async fn migrate_when_available(first: store::Error, authority: Authority, readiness: Readiness, feed: Feed) {
     let (mut pause, mut outcome) = (Duration::from_millis(100), Err(first));
     while let Err(error) = outcome {
         log::error!("the store is not usable yet, trying again in {pause:?}: {error}");
@@ -245,8 +256,15 @@ async fn migrate_when_available(first: store::Error, authority: Authority, readi
         pause = (pause * 2).min(Duration::from_secs(5));
         outcome = authority.database().migrate().await;
     }
+    log::info!("the store is there");
+    tend(authority, readiness, feed);
+}
+
+/// What goes on beside the requests as long as the process lives, once there is a schema.
+fn tend(authority: Authority, readiness: Readiness, feed: Feed) {
     readiness.migrated();
-    log::info!("the store is there: ready");
+    actix_web::rt::spawn(feed.run(move || readiness.heard()));
+    actix_web::rt::spawn(async move { authority.sweep_sessions_for_ever().await });
 }
 
 async fn stop_on_signal(server: ServerHandle, readiness: Readiness) {

@@ -1,4 +1,4 @@
-//! Where accounts live: SQLite or PostgreSQL behind one SQL text.
+//! Where accounts and sessions live: SQLite or PostgreSQL behind one SQL text.
 //!
 //! One file a table, with its struct and its queries. Two drivers are an enum and a macro that compiles each query once for either; there
 //! is no trait to implement and no third driver to wait for. Rules of the SQL: `$n` parameters, TEXT and BIGINT, decisions in the WHERE
@@ -41,7 +41,9 @@ pub mod account;
 mod email;
 mod error;
 pub mod import;
+pub mod revocation;
 mod row;
+pub mod session;
 mod statement;
 
 pub use email::{Email, InvalidEmail};

@@ -8,6 +8,9 @@ pub mod claims;
 pub mod error;
 mod json;
 pub mod key;
+#[cfg(feature = "service")]
+#[doc(hidden)]
+pub mod opaque;
 mod parse;
 pub mod revocation;
 pub mod scope;

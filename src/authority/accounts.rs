@@ -103,7 +103,7 @@ impl Accounts {
         Ok(account::list(&self.database, after, limit).await?)
     }
 
-    /// Refuses logins from now on. False: they were refused before.
+    /// Refuses logins from now on, and ends the sessions there are. False: they were refused before.
     ///
     /// # Errors
     /// [`Error::NotFound`]; [`Error::StoreUnavailable`].
@@ -128,15 +128,15 @@ impl Accounts {
         found(account::set_disabled_at(&self.database, &account.id, at).await?)
     }
 
-    /// Deletes an account for good.
+    /// Deletes an account for good, with its sessions.
     ///
     /// # Errors
     /// [`Error::NotFound`]; [`Error::StoreUnavailable`].
     pub async fn delete(&self, account: &Account) -> Result<(), Error> {
-        found(account::delete(&self.database, &account.id).await?)
+        found(account::delete(&self.database, &account.id, self.clock.now()).await?)
     }
 
-    /// Replaces the password.
+    /// Replaces the password and ends the sessions of the old one.
     ///
     /// # Errors
     /// [`Error::Invalid`] with every reason; [`Error::NotFound`]; [`Error::Busy`]; [`Error::StoreUnavailable`].

@@ -13,6 +13,15 @@ pub enum Error {
     /// Unknown account, wrong password, disabled account, no password: never told apart.
     #[error("invalid credentials")]
     InvalidCredentials,
+    /// A refresh token that is none of ours, was used, or whose session is over: never told apart.
+    #[error("invalid refresh token")]
+    InvalidRefreshToken,
+    /// An access token whose session is over, where only a live one will do.
+    #[error("the session is over")]
+    SessionOver,
+    /// An access token and a refresh token of two sessions.
+    #[error("the credentials name two sessions")]
+    TwoSessions,
     /// A scope that is malformed or not held.
     #[error("invalid scope")]
     InvalidScope,

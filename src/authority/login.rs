@@ -1,21 +1,17 @@
-//! A person proves who they are and gets an access token.
+//! A person proves who they are, and a session begins.
 //!
 //! Whatever is wrong with the account or the password, the answer and the work behind it are the same: one look into the store, one job on
-//! the hashing threads.
+//! the hashing threads. Only who is right makes a row.
 
-use uuid::Uuid;
-
+use super::grant::granted_scope;
 use super::hasher::Verdict;
 use super::password_hash::StoredHash;
-use super::{Authority, Error, Password};
+use super::{Authority, Error, Grant, Password};
 use crate::secret::Secret;
 use crate::store::account::{self, Account};
+use crate::store::session::{self, Session};
 use crate::store::{self, Email};
-use crate::token::Scope;
-use crate::token::claims::{Claims, Login};
-
-/// The client that people's tokens are issued to when they log in with us directly.
-pub const FIRST_PARTY_CLIENT: &str = "hallpass";
+use crate::token::opaque::Seed;
 
 /// What a person sends.
 #[derive(Debug)]
@@ -28,23 +24,8 @@ pub struct LoginRequest {
     pub scope: Option<String>,
 }
 
-/// A token and what its holder should know about it.
-#[derive(Debug)]
-pub struct Grant {
-    /// The signed token.
-    pub access_token: String,
-    /// Its life, in seconds.
-    pub expires_in: u64,
-    /// When it expires, as a NumericDate.
-    pub expires_at: i64,
-    /// What it allows.
-    pub scope: String,
-    /// The login session.
-    pub session_id: String,
-}
-
 impl Authority {
-    /// Checks e-mail address and password and mints a token. Waits for the store and for a hashing thread.
+    /// Checks e-mail address and password and begins a session. Waits for the store and for a hashing thread.
     ///
     /// # Errors
     /// [`Error::InvalidCredentials`], the same for every cause; [`Error::InvalidScope`]; [`Error::Busy`]; [`Error::StoreUnavailable`].
@@ -59,7 +40,7 @@ impl Authority {
         if let Some(upgrade) = upgrade {
             self.upgrade_password_hash(&account, &upgrade).await;
         }
-        self.grant(&account, request.scope.as_deref())
+        self.begin_session(&account, request.scope.as_deref()).await
     }
 
     /// The account, if this can be an address at all and there is one. A row that cannot be read counts as none, and is logged.
@@ -86,46 +67,32 @@ impl Authority {
         }
     }
 
-    fn grant(&self, account: &Account, requested: Option<&str>) -> Result<Grant, Error> {
+    /// A new session, never one that was there before, and its first tokens.
+    async fn begin_session(&self, account: &Account, requested: Option<&str>) -> Result<Grant, Error> {
         let scope = granted_scope(&account.scope, requested)?;
         let now = self.clock.now();
-        let (session_id, token_id) = (Uuid::now_v7().to_string(), Uuid::now_v7().to_string());
-        let expires_in = self.terms.access_ttl.as_secs();
-        let expires_at = now + expires_in as i64;
-        let claims = Claims {
-            iss: &self.terms.issuer,
-            sub: &account.id,
-            aud: &self.terms.audience,
-            exp: expires_at,
-            iat: now,
-            jti: &token_id,
-            client_id: FIRST_PARTY_CLIENT,
-            scope: &scope,
-            login: Some(Login { sid: &session_id, auth_time: now, amr: &["pwd"], acr: "1", roles: &account.roles }),
+        let session = Session {
+            id: store::new_id("", now),
+            account_id: account.id.clone(),
+            seed: random_seed()?,
+            generation: 0,
+            scope: requested.map(|_| scope.clone()),
+            amr: vec!["pwd".to_owned()],
+            acr: "1".to_owned(),
+            password_changed_at: account.password_changed_at,
+            created_at: now,
+            auth_time: now,
+            rotated_at: now,
+            ended_at: None,
         };
-        let access_token = self.signer.sign(&claims)?;
-        Ok(Grant { access_token, expires_in, expires_at, scope, session_id })
+        let grant = self.grant(account, &session, scope, now)?;
+        // Disabled, deleted or given another password since it was looked at: the insertion knows.
+        if session::insert(&self.database, &session).await? { Ok(grant) } else { Err(Error::InvalidCredentials) }
     }
 }
 
-/// What is asked for, if all of it is held; all that is held, if nothing is asked for.
-fn granted_scope(held: &str, requested: Option<&str>) -> Result<String, Error> {
-    let held = Scope::parse(held).map_err(|error| Error::Internal(error.into()))?;
-    let requested = requested.map(Scope::parse).transpose().map_err(|_| Error::InvalidScope)?.unwrap_or(held);
-    if held.covers(&requested) { Ok(requested.normalized()) } else { Err(Error::InvalidScope) }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn nobody_gets_more_than_they_hold() {
-        assert_eq!(granted_scope("a b c", None).unwrap(), "a b c");
-        assert_eq!(granted_scope("a b c", Some("c a")).unwrap(), "c a");
-        assert_eq!(granted_scope("a b c", Some("")).unwrap(), "");
-        for asked in ["d", "a d", "A", "a  b", "a\nb"] {
-            assert!(matches!(granted_scope("a b c", Some(asked)), Err(Error::InvalidScope)), "{asked}");
-        }
-    }
+fn random_seed() -> Result<Seed, Error> {
+    let mut seed = Seed::default();
+    getrandom::fill(&mut seed).map_err(|error| Error::Internal(error.into()))?;
+    Ok(seed)
 }

@@ -43,6 +43,8 @@ fn without_a_file_the_defaults_hold() {
     assert_eq!((config.token.access_ttl, config.token.leeway), (Duration::from_secs(300), Duration::from_secs(5)));
     assert_eq!((config.password.bcrypt_cost, config.password.min_length, config.password.queue), (12, 15, 64));
     assert_eq!(config.password.queue_timeout, Duration::from_secs(2));
+    let sessions = (config.sessions.idle_timeout, config.sessions.absolute_timeout, config.sessions.refresh_grace);
+    assert_eq!(sessions, (Duration::from_secs(7 * 86_400), Duration::from_secs(30 * 86_400), Duration::from_secs(10)));
     assert_eq!(config.log.format, LogFormat::Auto);
     assert!(config.server.workers >= 1 && config.password.hash_threads >= 1);
 }
@@ -142,6 +144,7 @@ fn k10_unknown_settings_are_refused_and_named_wherever_they_come_from() {
         ("[Token]\nleeway = \"1s\"\n", "Token"),
         // Named by the contract, but not built yet: a setting that would do nothing must not be accepted.
         ("[registration]\nenabled = true\n", "registration"),
+        ("[sessions]\nsingle_active = true\n", "sessions.single_active"),
         ("[server]\nops_listen = \"127.0.0.1:9090\"\n", "server.ops_listen"),
     ] {
         let error = refusal(toml, &[]);
@@ -176,6 +179,9 @@ fn k11_values_out_of_range_are_refused_with_the_range() {
         ("token", "access_ttl = \"-1s\"", "unit"),
         ("token", "access_ttl = 300", "unit"),
         ("token", "leeway = \"61s\"", "\"0s\" to \"1m\""),
+        ("sessions", "idle_timeout = \"0s\"", "\"1s\" to \"90d\""),
+        ("sessions", "absolute_timeout = \"91d\"", "\"1s\" to \"90d\""),
+        ("sessions", "refresh_grace = \"61s\"", "\"0s\" to \"1m\""),
         ("password", "bcrypt_cost = 9", "10 to 14"),
         ("password", "bcrypt_cost = 15", "10 to 14"),
         ("password", "bcrypt_cost = 32", "10 to 14"),
@@ -203,6 +209,9 @@ fn k11_values_out_of_range_are_refused_with_the_range() {
         let error = refusal(&format!("[{section}]\n{line}\n"), &[]);
         let setting = format!("{section}.{}", line.split(' ').next().unwrap_or_default());
         assert!(error.starts_with(&setting) && error.contains(range) && error.contains("hallpass.toml"), "{line}: {error}");
+    }
+    for line in ["idle_timeout = \"1s\"", "absolute_timeout = \"1s\"", "refresh_grace = \"0s\"", "refresh_grace = \"60s\""] {
+        assert!(load(&format!("[sessions]\n{line}\n"), &[]).is_ok(), "{line}");
     }
     for line in ["access_ttl = \"60s\"", "access_ttl = \"1h\"", "leeway = \"0s\"", "leeway = \"1m\""] {
         assert!(load(&format!("[token]\n{line}\n"), &[]).is_ok(), "{line}");

@@ -1,11 +1,11 @@
-//! `POST /login`: e-mail address and password for an access token.
+//! `POST /login`: e-mail address and password for a pair of tokens.
 
 use actix_web::HttpResponse;
-use actix_web::http::header::{CACHE_CONTROL, PRAGMA};
 use actix_web::web::Data;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 
-use crate::authority::login::{Grant, LoginRequest};
+use super::token_response::token_response;
+use crate::authority::login::LoginRequest;
 use crate::authority::{Authority, Password};
 use crate::http::{Error, JsonBody};
 
@@ -32,23 +32,6 @@ enum Transport {
     Body,
 }
 
-/// The answer (RFC 6749 s5.1).
-#[derive(Debug, Serialize)]
-struct TokenResponse {
-    access_token: String,
-    token_type: &'static str,
-    expires_in: u64,
-    expires_at: i64,
-    scope: String,
-    session_id: String,
-}
-
-impl From<Grant> for TokenResponse {
-    fn from(Grant { access_token, expires_in, expires_at, scope, session_id }: Grant) -> Self {
-        Self { access_token, token_type: "Bearer", expires_in, expires_at, scope, session_id }
-    }
-}
-
 /// The handler.
 ///
 /// # Errors
@@ -58,11 +41,5 @@ pub async fn login(authority: Data<Authority>, body: JsonBody<LoginBody>) -> Res
     if password.is_empty() {
         return Err(Error::InvalidRequest);
     }
-    let grant = authority.login(LoginRequest { email, password, scope }).await?;
-    let headers = [(CACHE_CONTROL, "no-store"), (PRAGMA, "no-cache")];
-    let mut response = HttpResponse::Ok();
-    headers.into_iter().for_each(|header| {
-        response.insert_header(header);
-    });
-    Ok(response.json(TokenResponse::from(grant)))
+    Ok(token_response(&authority.login(LoginRequest { email, password, scope }).await?))
 }

@@ -10,6 +10,8 @@ use actix_web::{Error, FromRequest, HttpRequest};
 
 use super::policy::{self, Policy};
 use super::{AccessToken, Guard, Refusal, refuse};
+#[cfg(feature = "service")]
+use crate::token::verify::SessionToEnd;
 
 impl FromRequest for AccessToken {
     type Error = Error;
@@ -81,6 +83,24 @@ impl<P: Policy> FromRequest for Require<P> {
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
         let token = authorize::<P>(request);
         ready(token.map(|token| Self { token, policy: PhantomData }).map_err(|refusal| answer(refusal, request)))
+    }
+}
+
+/// The session of the bearer token that a request carries, if any, for ending it: the token may have expired or been revoked. A request
+/// with any other bad token is refused, and so is a client's, which has no session.
+#[cfg(feature = "service")]
+#[doc(hidden)]
+#[derive(Debug)]
+pub struct MaybeSessionToEnd(pub Option<SessionToEnd>);
+
+#[cfg(feature = "service")]
+impl FromRequest for MaybeSessionToEnd {
+    type Error = Error;
+    type Future = Ready<Result<Self, Error>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let session = Guard::of(request).and_then(|guard| guard.session_to_end(request));
+        ready(session.map(Self).map_err(|refusal| answer(refusal, request)))
     }
 }
 

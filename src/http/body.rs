@@ -5,7 +5,7 @@ use std::pin::Pin;
 use std::time::Duration;
 
 use actix_web::dev::Payload;
-use actix_web::http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap};
+use actix_web::http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, TRANSFER_ENCODING};
 use actix_web::{FromRequest, HttpRequest};
 use futures_util::StreamExt as _;
 use serde::de::DeserializeOwned;
@@ -34,6 +34,25 @@ impl<T: DeserializeOwned + 'static> FromRequest for JsonBody<T> {
             let body = tokio::time::timeout(BODY_TIMEOUT, read(payload)).await.map_err(|_| Error::RequestTimeout)??;
             parse(&body).map(JsonBody)
         })
+    }
+}
+
+/// Like [`JsonBody`], but no body at all is the default of `T`: for routes whose members are all optional.
+#[derive(Debug)]
+pub struct OptionalJsonBody<T>(pub T);
+
+impl<T: DeserializeOwned + Default + 'static> FromRequest for OptionalJsonBody<T> {
+    type Error = Error;
+    type Future = Pin<Box<dyn Future<Output = Result<Self, Error>>>>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let headers = request.headers();
+        let is_announced = headers.contains_key(TRANSFER_ENCODING) || headers.get(CONTENT_LENGTH).is_some_and(|length| length != "0");
+        if !is_announced {
+            return Box::pin(async { Ok(Self(T::default())) });
+        }
+        let body = JsonBody::from_request(request, payload);
+        Box::pin(async move { body.await.map(|JsonBody(value)| Self(value)) })
     }
 }
 

@@ -14,6 +14,10 @@ use thiserror::Error;
 use crate::authority;
 use crate::authority::password_policy::Violation;
 use crate::guard::Refusal;
+use crate::token::InvalidToken;
+
+/// A token is as good as its session.
+const SESSION_OVER: Refusal = Refusal::InvalidToken(InvalidToken::Revoked);
 
 /// Why a request gets no answer of its own. Refusals of guarded routes come as [`Refusal`] and look the same on the wire.
 #[derive(Debug, Error)]
@@ -45,6 +49,9 @@ pub enum Error {
     /// A handler panicked. The panic itself is logged where it happened.
     #[error("a handler panicked")]
     Panic,
+    /// A credential is missing, or is not enough.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
     /// Not ready for traffic.
     #[error("not ready: {0}")]
     NotReady(&'static str),
@@ -88,6 +95,10 @@ impl Problem {
         Self { status, code, title, retry_after: None, violations: None }
     }
 
+    fn refused(refusal: &Refusal) -> Self {
+        Self::new(refusal.status(), refusal.code(), refusal.title())
+    }
+
     fn unavailable(retry_after: u64) -> Self {
         let problem =
             Self::new(StatusCode::SERVICE_UNAVAILABLE, "temporarily_unavailable", "The service is busy or not ready. Try again shortly.");
@@ -125,10 +136,22 @@ impl Problem {
 }
 
 impl Error {
+    /// RFC 9110 s15.5.2: every 401 says how to do better.
+    fn challenge(&self) -> Option<HeaderValue> {
+        let refusal = match self {
+            Error::Refused(refusal) => refusal,
+            Error::Authority(authority::Error::SessionOver) => &SESSION_OVER,
+            // What was sent is no access token, so there is nothing to say about one.
+            Error::Authority(authority::Error::InvalidCredentials | authority::Error::InvalidRefreshToken) => &Refusal::MissingToken,
+            _ => return None,
+        };
+        refusal.challenge().and_then(|challenge| HeaderValue::try_from(challenge).ok())
+    }
+
     fn problem(&self) -> Problem {
         let new = Problem::new;
         match self {
-            Error::InvalidRequest => new(StatusCode::BAD_REQUEST, "invalid_request", "The request is malformed."),
+            Error::InvalidRequest => malformed(),
             Error::NotFound => new(StatusCode::NOT_FOUND, "not_found", "There is nothing here."),
             Error::MethodNotAllowed { .. } => new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "This method is not allowed here."),
             Error::RequestTimeout => new(StatusCode::REQUEST_TIMEOUT, "request_timeout", "The request took too long to arrive."),
@@ -141,6 +164,7 @@ impl Error {
             ),
             Error::Panic => internal(),
             Error::NotReady(_) => Problem::unavailable(1),
+            Error::Refused(refusal) => Problem::refused(refusal),
             Error::Authority(error) => authority_problem(error),
         }
     }
@@ -153,6 +177,11 @@ fn authority_problem(error: &authority::Error) -> Problem {
         Authority::InvalidCredentials => {
             new(StatusCode::UNAUTHORIZED, "invalid_credentials", "The e-mail address or the password is wrong.")
         }
+        Authority::InvalidRefreshToken => {
+            new(StatusCode::UNAUTHORIZED, "invalid_refresh_token", "The refresh token is not valid any more. Log in again.")
+        }
+        Authority::SessionOver => Problem::refused(&SESSION_OVER),
+        Authority::TwoSessions => malformed(),
         Authority::InvalidScope => new(StatusCode::BAD_REQUEST, "invalid_scope", "The requested scope is malformed or not held."),
         Authority::Busy => Problem::unavailable(staggered()),
         Authority::StoreUnavailable(_) => Problem::unavailable(3),
@@ -172,6 +201,10 @@ fn staggered() -> u64 {
     1 + TURN.fetch_add(1, Ordering::Relaxed) % 3
 }
 
+fn malformed() -> Problem {
+    Problem::new(StatusCode::BAD_REQUEST, "invalid_request", "The request is malformed.")
+}
+
 fn internal() -> Problem {
     Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "The server failed. The request id tells its operator where to look.")
 }
@@ -184,11 +217,7 @@ impl ResponseError for Error {
     fn error_response(&self) -> HttpResponse {
         let header = match self {
             Error::MethodNotAllowed { allow } => Some((ALLOW, HeaderValue::from_static(allow))),
-            // RFC 9110 s15.5.2: every 401 says how to do better.
-            Error::Authority(authority::Error::InvalidCredentials) => {
-                Some((WWW_AUTHENTICATE, HeaderValue::from_static(r#"Bearer realm="hallpass""#)))
-            }
-            _ => None,
+            _ => self.challenge().map(|challenge| (WWW_AUTHENTICATE, challenge)),
         };
         self.problem().response(header)
     }
@@ -196,5 +225,5 @@ impl ResponseError for Error {
 
 /// Refusals of the guard, in the service's own format; the guard adds the challenge.
 pub fn refusal(refusal: &Refusal, _: &HttpRequest) -> HttpResponse {
-    Problem::new(refusal.status(), refusal.code(), refusal.title()).response(None)
+    Problem::refused(refusal).response(None)
 }

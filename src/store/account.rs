@@ -3,7 +3,9 @@
 //! Lookups are by id or by folded address. Hashes and scopes are kept as they are given; what they mean is decided elsewhere.
 
 use super::row::{Columns, Record, is_word, is_word_list};
-use super::{Database, Email, Error, new_id};
+use super::session::{self, Ending};
+use super::statement::{self, Step};
+use super::{Database, Email, Error, new_id, revocation};
 use crate::secret::Secret;
 
 pub(super) const TABLE: &str = "account";
@@ -144,24 +146,37 @@ pub async fn list(database: &Database, after: Option<&str>, limit: u32) -> Resul
     rows.into_iter().collect()
 }
 
-/// Disables an account since a time, or enables it again (None). False: there is no such account.
+/// Disables an account since a time, which ends its sessions and revokes what was issued to it; or enables it again (None). False: there
+/// is no such account.
 ///
 /// # Errors
 /// [`Error::Unavailable`].
 pub async fn set_disabled_at(database: &Database, id: &str, disabled_at: Option<i64>) -> Result<bool, Error> {
-    let update = "UPDATE account SET disabled_at = $2 WHERE id = $1";
-    let rows = execute!(database, sqlx::query(update).bind(id).bind(disabled_at))?;
-    Ok(rows > 0)
+    match disabled_at {
+        Some(now) => {
+            let disable = statement::step("UPDATE account SET disabled_at = $2 WHERE id = $1").text(id).number(now);
+            change_and_end_sessions(database, id, disable, now).await
+        }
+        None => Ok(execute!(database, sqlx::query("UPDATE account SET disabled_at = NULL WHERE id = $1").bind(id))? > 0),
+    }
 }
 
-/// Sets a new password at `now`. False: there is no such account.
+/// Sets a new password at `now`, which ends the account's sessions and revokes what was issued to it. False: there is no such account.
 ///
 /// # Errors
 /// [`Error::Unavailable`].
 pub async fn set_password_hash(database: &Database, id: &str, hash: &Secret, now: i64) -> Result<bool, Error> {
     let update = "UPDATE account SET password_hash = $2, password_changed_at = $3 WHERE id = $1";
-    let rows = execute!(database, sqlx::query(update).bind(id).bind(hash.expose()).bind(now))?;
-    Ok(rows > 0)
+    change_and_end_sessions(database, id, statement::step(update).text(id).text(hash.expose()).number(now), now).await
+}
+
+/// Sessions are revoked one by one: a login of the same second as the change is not to be caught with them. The subject's entry is for a
+/// login that was being made meanwhile, and for sessions that were swept.
+async fn change_and_end_sessions(database: &Database, id: &str, change: Step<'_>, now: i64) -> Result<bool, Error> {
+    let end = session::ended(id, Ending::All, now);
+    let steps = [change, end, revocation::of_ended_sessions(id, now), revocation::of_subject(id, now, now)];
+    let changed = statement::transaction(database, &steps).await?;
+    Ok(changed.first().is_some_and(|accounts| *accounts > 0))
 }
 
 /// Replaces a hash by another one of the same password: only if it is still `old`, so that it never undoes a change of the password that
@@ -175,11 +190,13 @@ pub async fn upgrade_password_hash(database: &Database, id: &str, old: &Secret, 
     Ok(rows > 0)
 }
 
-/// Deletes an account for good. False: there was none.
+/// Deletes an account for good, with its sessions, and revokes what was issued to it. False: there was none.
 ///
 /// # Errors
 /// [`Error::Unavailable`].
-pub async fn delete(database: &Database, id: &str) -> Result<bool, Error> {
-    let rows = execute!(database, sqlx::query("DELETE FROM account WHERE id = $1").bind(id))?;
-    Ok(rows > 0)
+pub async fn delete(database: &Database, id: &str, now: i64) -> Result<bool, Error> {
+    // Its id is never used again, so whatever bears it is refused, also what a login of this moment is about to issue.
+    let revoke = revocation::of_subject(id, revocation::until(now), now);
+    let changed = statement::transaction(database, &[revoke, statement::step("DELETE FROM account WHERE id = $1").text(id)]).await?;
+    Ok(changed.last().is_some_and(|accounts| *accounts > 0))
 }

@@ -1,8 +1,9 @@
-//! How one statement is run: never longer than the limit, and again when the server has rolled it back for somebody else's sake.
+//! How a statement, or several that belong together, is run: never longer than the limit, and again when the server has rolled it back for
+//! somebody else's sake.
 
 use std::time::Duration;
 
-use super::Error;
+use super::{Database, Error};
 
 /// How long to wait for a free connection or a new one.
 pub(super) const ACQUIRE_LIMIT: Duration = Duration::from_secs(2);
@@ -41,4 +42,52 @@ fn was_rolled_back(error: &sqlx::Error) -> bool {
 fn pause(retry: u32) -> Duration {
     let most = 10 << retry;
     Duration::from_millis(u64::from(getrandom::u32().unwrap_or_default() % most))
+}
+
+/// One statement of a transaction, with what it binds in order.
+pub(super) struct Step<'v> {
+    sql: &'static str,
+    values: Vec<Value<'v>>,
+}
+
+enum Value<'v> {
+    Text(&'v str),
+    Number(i64),
+}
+
+/// A statement that binds nothing yet.
+pub(super) fn step<'v>(sql: &'static str) -> Step<'v> {
+    Step { sql, values: Vec::new() }
+}
+
+impl<'v> Step<'v> {
+    /// Binds a text.
+    pub(super) fn text(mut self, text: &'v str) -> Self {
+        self.values.push(Value::Text(text));
+        self
+    }
+
+    /// Binds a number.
+    pub(super) fn number(mut self, number: i64) -> Self {
+        self.values.push(Value::Number(number));
+        self
+    }
+}
+
+/// Runs all steps or none, and tells how many rows each changed. The first one must write: SQLite gives a transaction that reads first no
+/// chance to wait for the write lock.
+pub(super) async fn transaction(database: &Database, steps: &[Step<'_>]) -> Result<Vec<u64>, Error> {
+    on!(database, |pool| async {
+        let mut transaction = pool.begin().await?;
+        let mut changed = Vec::with_capacity(steps.len());
+        for step in steps {
+            let query = step.values.iter().fold(sqlx::query(step.sql), |query, value| match value {
+                Value::Text(text) => query.bind(*text),
+                Value::Number(number) => query.bind(*number),
+            });
+            changed.push(query.execute(&mut *transaction).await?.rows_affected());
+        }
+        transaction.commit().await?;
+        Ok(changed)
+    })
 }

@@ -12,6 +12,8 @@ use serde::Deserialize;
 use serde::de::IgnoredAny;
 use sha2::Sha256;
 use thiserror::Error;
+#[cfg(feature = "service")]
+use zeroize::Zeroizing;
 
 use super::weak;
 
@@ -153,6 +155,12 @@ impl KeyRing {
         self.0.iter().find(|key| signing_input.starts_with(key.header.as_bytes())).map(|key| (key, key.header.len()))
     }
 
+    /// The keys in their order.
+    #[cfg(feature = "service")]
+    pub(crate) fn keys(&self) -> impl Iterator<Item = &Key> {
+        self.0.iter()
+    }
+
     #[cfg(any(feature = "service", feature = "testing"))]
     pub(crate) fn signing_key(&self) -> Option<&Key> {
         self.0.first()
@@ -183,6 +191,17 @@ impl Key {
     #[cfg(any(feature = "service", feature = "testing"))]
     pub(crate) fn header(&self) -> &str {
         &self.header
+    }
+
+    /// A key for another purpose, from which this one cannot be computed: the first block of HKDF-Expand (RFC 5869 s2.3). What is signed
+    /// begins with a token's header, which no label does, so no signature is ever a derived key.
+    #[cfg(feature = "service")]
+    pub(crate) fn derive(&self, label: &'static str) -> Hmac<Sha256> {
+        let block = Zeroizing::new(<[u8; 32]>::from(self.mac.clone().chain_update(label).chain_update([1]).finalize().into_bytes()));
+        // A key shorter than a block of the hash is filled up with zeros (RFC 2104 s2): done here, it cannot have a wrong length.
+        let mut padded = Zeroizing::new([0; 64]);
+        padded[..32].copy_from_slice(&*block);
+        Hmac::new((&*padded).into())
     }
 
     /// Equal for equal keys, and of no use for anything else.

@@ -38,7 +38,7 @@ pub enum Revocation {
 /// The deny list. Clones share one list.
 ///
 /// Reading is one atomic load and, for each kind that has entries at all, one hash look-up; no lock, no allocation.
-/// Writing copies the list once for a whole batch.
+/// Writing copies the list once for a whole batch, and not at all when there is nothing new in it.
 #[derive(Clone, Debug, Default)]
 pub struct RevocationList(Arc<ArcSwap<Entries>>);
 
@@ -63,7 +63,11 @@ impl RevocationList {
 
     /// Adds entries. Adding one twice, late or in another order changes nothing: the strictest one stays.
     pub fn add<'a>(&self, revocations: impl IntoIterator<Item = &'a Revocation>) {
-        let batch: Vec<&Revocation> = revocations.into_iter().collect();
+        let known = self.0.load();
+        let batch: Vec<&Revocation> = revocations.into_iter().filter(|revocation| !known.covers(revocation)).collect();
+        if batch.is_empty() {
+            return;
+        }
         self.0.rcu(|entries| {
             let mut entries = Entries::clone(entries);
             batch.iter().for_each(|revocation| entries.add(revocation));
@@ -103,6 +107,17 @@ impl RevocationList {
 }
 
 impl Entries {
+    /// Whether adding it would change nothing.
+    fn covers(&self, revocation: &Revocation) -> bool {
+        match revocation {
+            Revocation::Session { id, until } => self.sessions.get(id.as_str()).is_some_and(|known| known >= until),
+            Revocation::Token { id, until } => self.tokens.get(id.as_str()).is_some_and(|known| known >= until),
+            Revocation::Subject { id, issued_before, until } => {
+                self.subjects.get(id.as_str()).is_some_and(|known| known.issued_before >= *issued_before && known.until >= *until)
+            }
+        }
+    }
+
     fn add(&mut self, revocation: &Revocation) {
         match revocation {
             Revocation::Session { id, until } => latest(&mut self.sessions, id, *until),
@@ -159,6 +174,20 @@ mod tests {
             assert!(list.denies(None, "u", "t", 89));
             list.sweep(440);
             assert_eq!(list.len(), 1);
+        }
+    }
+
+    #[test]
+    fn what_is_known_already_does_not_copy_the_list_and_what_is_stricter_does() {
+        let (list, subject) = (RevocationList::new(), |issued_before, until| Revocation::Subject { id: "u".into(), issued_before, until });
+        list.add(&[session("s", 100), subject(50, 400)]);
+        let before = Arc::as_ptr(&list.0.load_full());
+        list.add(&[session("s", 100), session("s", 99), subject(50, 400), subject(49, 399)]);
+        assert_eq!(Arc::as_ptr(&list.0.load_full()), before);
+        for stricter in [session("s", 101), session("s2", 1), subject(51, 400), subject(51, 401)] {
+            let before = list.0.load_full();
+            list.add(&[stricter]);
+            assert!(!Arc::ptr_eq(&list.0.load_full(), &before));
         }
     }
 

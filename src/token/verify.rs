@@ -25,6 +25,27 @@ pub struct Verifier {
     revocations: RevocationList,
 }
 
+/// Whether `exp` is one of the rules.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Expiry {
+    Matters,
+    #[cfg(feature = "service")]
+    DoesNotMatter,
+}
+
+/// Which session an authentic token names. Not an [`AccessToken`]: it opens nothing.
+#[cfg(feature = "service")]
+#[doc(hidden)]
+#[derive(Clone, Debug)]
+pub struct SessionToEnd {
+    /// The `sid`.
+    pub id: String,
+    /// The `sub`.
+    pub subject: String,
+    /// Whether the token is on the deny list.
+    pub is_revoked: bool,
+}
+
 /// A setting that would make the verifier believe too much.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
 #[non_exhaustive]
@@ -94,7 +115,28 @@ impl Verifier {
     pub fn verify(&self, token: impl AsRef<[u8]>, now: i64) -> Result<AccessToken, InvalidToken> {
         let json = self.authentic_payload(token.as_ref())?;
         let payload = parse::parse(json, Expected { issuer: &self.issuer, audience: &self.audience })?;
-        self.check(payload, now)
+        let token = self.check(payload, now, Expiry::Matters)?;
+        if self.revokes(&token) { Err(InvalidToken::Revoked) } else { Ok(token) }
+    }
+
+    /// The session that a token names, for ending it and for nothing else: every rule of [`Verifier::verify`] but the two that a token
+    /// fails by growing old, since people log out late and twice. `None`: a client speaks for itself and has no session.
+    ///
+    /// # Errors
+    /// Those of [`Verifier::verify`] but [`InvalidToken::Expired`] and [`InvalidToken::Revoked`].
+    #[cfg(feature = "service")]
+    #[doc(hidden)]
+    pub fn verify_for_logout(&self, token: impl AsRef<[u8]>, now: i64) -> Result<Option<SessionToEnd>, InvalidToken> {
+        let json = self.authentic_payload(token.as_ref())?;
+        let payload = parse::parse(json, Expected { issuer: &self.issuer, audience: &self.audience })?;
+        let token = self.check(payload, now, Expiry::DoesNotMatter)?;
+        let session_id = token.session_id().filter(|_| token.is_person());
+        let to_end = |id: &str| SessionToEnd { id: id.to_owned(), subject: token.subject().to_owned(), is_revoked: self.revokes(&token) };
+        Ok(session_id.map(to_end))
+    }
+
+    fn revokes(&self, token: &AccessToken) -> bool {
+        self.revocations.denies(token.session_id(), token.subject(), token.id(), token.claims.iat)
     }
 
     /// The payload's text, if a key of the ring signed it.
@@ -128,7 +170,7 @@ impl Verifier {
 
     /// The rules about what the claims say. `now` and NumericDates are non-negative and below 2^63, so no sum of them with a leeway overflows in i64
     /// but at its very end, where saturation is as good as the truth.
-    fn check(&self, payload: Payload, now: i64) -> Result<AccessToken, InvalidToken> {
+    fn check(&self, payload: Payload, now: i64, expiry: Expiry) -> Result<AccessToken, InvalidToken> {
         let (earliest, latest) = (now.saturating_sub(self.leeway), now.saturating_add(self.leeway));
         let token = payload.token;
         let claims = &token.claims;
@@ -138,7 +180,7 @@ impl Verifier {
         if !payload.audience_matches {
             return Err(InvalidToken::Audience);
         }
-        if claims.exp <= earliest {
+        if expiry == Expiry::Matters && claims.exp <= earliest {
             return Err(InvalidToken::Expired);
         }
         if claims.iat > latest {
@@ -155,9 +197,6 @@ impl Verifier {
         }
         if !(0..=MAX_LIFETIME).contains(&(claims.exp - claims.iat)) {
             return Err(InvalidToken::Lifetime);
-        }
-        if self.revocations.denies(token.session_id(), token.subject(), token.id(), claims.iat) {
-            return Err(InvalidToken::Revoked);
         }
         Ok(token)
     }

@@ -12,8 +12,8 @@ use hallpass::authority::password_hash::StoredHash;
 use hallpass::clock::{Clock, TestClock};
 use hallpass::config::Config;
 use hallpass::serve;
-use hallpass::store::Email;
 use hallpass::store::account::{self, NewAccount};
+use hallpass::store::{Database, Email};
 use reqwest::{Client, RequestBuilder, Response};
 use serde_json::{Value, json};
 
@@ -39,8 +39,29 @@ pub struct TestApp {
     pub client: Client,
     /// Stands between the service and PostgreSQL, to be cut.
     pub proxy: Option<Proxy>,
+    config: Config,
     handle: ServerHandle,
     folder: tempfile::TempDir,
+}
+
+/// A service that answers.
+pub struct Running {
+    pub address: SocketAddr,
+    pub authority: Authority,
+    pub handle: ServerHandle,
+}
+
+async fn run(config: &Config, clock: &TestClock) -> Running {
+    let service = serve::service(config, Clock::Test(clock.clone())).unwrap();
+    service.authority.database().migrate().await.unwrap();
+    service.readiness.migrated();
+    let (mut feed, readiness) = (service.feed, service.readiness);
+    feed.poll().await.unwrap();
+    readiness.heard();
+    actix_web::rt::spawn(feed.run(move || readiness.heard()));
+    let (address, authority, handle) = (service.address, service.authority, service.server.handle());
+    actix_web::rt::spawn(service.server);
+    Running { address, authority, handle }
 }
 
 impl TestApp {
@@ -57,15 +78,18 @@ impl TestApp {
         let mut config = config(&url);
         adjust(&mut config);
         let clock = TestClock::at(1_800_000_000);
-        let service = serve::service(&config, Clock::Test(clock.clone())).unwrap();
-        service.authority.database().migrate().await.unwrap();
-        service.readiness.migrated();
-        let (address, authority, handle) = (service.address, service.authority, service.server.handle());
-        actix_web::rt::spawn(service.server);
+        let Running { address, authority, handle } = run(&config, &clock).await;
         let client = Client::builder().timeout(Duration::from_secs(30)).build().unwrap();
-        let app = Self { address, clock, authority, client, proxy, handle, folder };
+        let app = Self { address, clock, authority, client, proxy, config, handle, folder };
         app.add(EMAIL, PASSWORD).await;
         Some(app)
+    }
+
+    /// A second service over the same store, with the same clock and, but for what is adjusted, the same settings.
+    pub async fn replica(&self, adjust: impl FnOnce(&mut Config)) -> Running {
+        let mut config = self.config.clone();
+        adjust(&mut config);
+        run(&config, &self.clock).await
     }
 
     pub async fn stop(self) {
@@ -103,11 +127,33 @@ impl TestApp {
         self.post_login(&json!({ "email": email, "password": password })).send().await.unwrap()
     }
 
-    /// Logs Alice in, and gives her access token.
-    pub async fn token(&self) -> String {
+    /// Logs Alice in, and gives the whole answer.
+    pub async fn session(&self) -> Value {
         let response = self.login(EMAIL, PASSWORD).await;
         assert_eq!(response.status(), 200);
-        response.json::<Value>().await.unwrap()["access_token"].as_str().unwrap().to_owned()
+        response.json().await.unwrap()
+    }
+
+    pub async fn refresh(&self, refresh_token: &str) -> Response {
+        self.client.post(self.url("/refresh")).json(&json!({ "refresh_token": refresh_token })).send().await.unwrap()
+    }
+
+    /// The status of `/me` with this access token.
+    pub async fn me(&self, access_token: &str) -> u16 {
+        self.get("/me").bearer_auth(access_token).send().await.unwrap().status().as_u16()
+    }
+
+    /// Statements that the service itself would never make.
+    pub async fn raw_sql(&self, sql: &str) {
+        match self.authority.database() {
+            Database::Sqlite(pool) => drop(sqlx::raw_sql(sqlx::AssertSqlSafe(sql)).execute(pool).await.unwrap()),
+            Database::Postgres(pool) => drop(sqlx::raw_sql(sqlx::AssertSqlSafe(sql)).execute(pool).await.unwrap()),
+        }
+    }
+
+    /// Logs Alice in, and gives her access token.
+    pub async fn token(&self) -> String {
+        text(&self.session().await, "access_token")
     }
 
     pub fn get(&self, path: &str) -> RequestBuilder {
@@ -119,6 +165,17 @@ impl TestApp {
         let me = self.get("/me").bearer_auth(self.token().await).send().await.unwrap();
         assert_eq!(me.status(), 200);
     }
+}
+
+/// A text of an answer.
+pub fn text(body: &Value, member: &str) -> String {
+    body[member].as_str().unwrap().to_owned()
+}
+
+/// What an access token says.
+pub fn claims(access_token: &str) -> Value {
+    let payload = access_token.split('.').nth(1).unwrap();
+    serde_json::from_slice(&URL_SAFE_NO_PAD.decode(payload).unwrap()).unwrap()
 }
 
 pub fn config(url: &str) -> Config {

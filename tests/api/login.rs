@@ -6,7 +6,7 @@ use hallpass::store::account;
 use reqwest::header::{CACHE_CONTROL, CONTENT_TYPE, PRAGMA};
 use serde_json::{Value, json};
 
-use crate::app::{COST, EMAIL, ISSUER, PASSWORD, TestApp, on_each_store};
+use crate::app::{COST, EMAIL, ISSUER, PASSWORD, TestApp, claims, on_each_store};
 use crate::raw::status;
 
 /// What a refused login looks like, without the request id: the same for every cause.
@@ -28,12 +28,6 @@ async fn assert_cred(app: &TestApp, email: &str, password: &str) {
 async fn post_status(app: &TestApp, body: Value) -> (u16, Value) {
     let response = app.post_login(&body).send().await.unwrap();
     (response.status().as_u16(), response.json::<Value>().await.unwrap()["code"].clone())
-}
-
-fn claims(token: &str) -> Value {
-    use base64::Engine as _;
-    let payload = token.split('.').nth(1).unwrap();
-    serde_json::from_slice(&base64::engine::general_purpose::URL_SAFE_NO_PAD.decode(payload).unwrap()).unwrap()
 }
 
 on_each_store! {

@@ -81,6 +81,23 @@ async fn l5_a_database_that_hangs_is_503_and_tokens_are_verified() {
 }
 
 on_each_store! {
+    async fn l2_without_a_store_a_refresh_is_503_and_the_token_is_as_good_as_before(app: TestApp) {
+        let token = app.session().await["refresh_token"].as_str().unwrap().to_owned();
+        take_away(&app).await;
+        for _ in 0..3 {
+            let response = app.refresh(&token).await;
+            assert_eq!((response.status().as_u16(), response.headers().contains_key("retry-after")), (503, true));
+        }
+        give_back(&app).await;
+        let until = Instant::now() + Duration::from_secs(15);
+        loop {
+            match app.refresh(&token).await.status().as_u16() {
+                200 => break,
+                status => assert!(status == 503 && Instant::now() < until, "{status}"),
+            }
+        }
+    }
+
     async fn l20_a_damaged_row_is_a_wrong_login_and_harms_nobody_else(app: TestApp) {
         app.add("damaged@example.com", PASSWORD).await;
         let damage = "UPDATE account SET scopes = 'a  \"b' WHERE email = 'damaged@example.com'";

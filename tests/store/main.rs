@@ -7,6 +7,7 @@ mod faults;
 mod import;
 mod migrations;
 mod proxy;
+mod session;
 
 use std::sync::Once;
 

@@ -1,0 +1,91 @@
+//! A session goes on: a refresh token is used up, and a new pair of tokens comes back.
+//!
+//! The successor of a refresh token is computed, not drawn, so those who use one token at once and those who lost the answer get the same
+//! one. The row decides who was first, and whether a token that comes late is a retry or a theft.
+
+use super::grant::remaining_scope;
+use super::session_policy::Standing;
+use super::{Authority, Error, Grant};
+use crate::secret::Secret;
+use crate::store::account::{self, Account};
+use crate::store::session::{self, Ending, Session};
+use crate::token::Revocation;
+use crate::token::opaque::Presented;
+
+impl Authority {
+    /// Takes a refresh token for a new pair of tokens. Scope and roles are what the account holds now, `auth_time` stays that of the login.
+    ///
+    /// # Errors
+    /// [`Error::InvalidRefreshToken`] for whatever is wrong with the token, its session or its account; then the session is over, unless
+    /// the token named none. [`Error::StoreUnavailable`].
+    pub async fn refresh(&self, refresh_token: &Secret) -> Result<Grant, Error> {
+        let presented = self.tokens.refresh.read(refresh_token.expose()).ok_or(Error::InvalidRefreshToken)?;
+        let session = self.session_of(&presented).await?.ok_or(Error::InvalidRefreshToken)?;
+        let now = self.clock.now();
+        match self.terms.sessions.standing(&session, presented.generation, now) {
+            Standing::Current => self.rotate(session, now).await,
+            Standing::Predecessor => {
+                let account = self.account_behind(&session, now).await?;
+                let scope = remaining_scope(&account.scope, session.scope.as_deref())?;
+                self.grant(&account, &session, scope, now)
+            }
+            Standing::Reused => Err(self.end_reused(&session, now).await),
+            Standing::Over => Err(Error::InvalidRefreshToken),
+        }
+    }
+
+    /// The session that a refresh token is of, live or not, if its row proves the token.
+    pub(super) async fn session_of(&self, presented: &Presented) -> Result<Option<Session>, Error> {
+        let session = session::by_id(&self.database, &presented.session.to_string()).await?;
+        Ok(session.filter(|session| self.tokens.refresh.proves(presented, &session.seed)))
+    }
+
+    /// Moves on to the next generation. The tokens are made first: an account whose token would be too long has lost nothing.
+    async fn rotate(&self, session: Session, now: i64) -> Result<Grant, Error> {
+        let account = self.account_behind(&session, now).await?;
+        let from = session.generation;
+        let scope = remaining_scope(&account.scope, session.scope.as_deref())?;
+        let next = Session { generation: from.saturating_add(1), rotated_at: now, ..session };
+        let grant = self.grant(&account, &next, scope, now)?;
+        if session::rotate(&self.database, &next.id, from, now).await? {
+            return Ok(grant);
+        }
+        // Somebody was faster by a moment. The token was the current one when it came, so this is no reuse, whatever the grace; and the
+        // successor is the one that was just computed. Only if that was used or ended meanwhile is there nothing left to give.
+        match session::by_id(&self.database, &next.id).await? {
+            Some(now_is) if now_is.ended_at.is_none() && now_is.generation == next.generation => Ok(grant),
+            _ => Err(Error::InvalidRefreshToken),
+        }
+    }
+
+    /// The account, if it is what it was at the login: there, enabled, with the same password. If not, the session ends here.
+    async fn account_behind(&self, session: &Session, now: i64) -> Result<Account, Error> {
+        let account = account::by_id(&self.database, &session.account_id).await?;
+        let same = |account: &Account| account.disabled_at.is_none() && account.password_changed_at == session.password_changed_at;
+        match account.filter(same) {
+            Some(account) => Ok(account),
+            None => {
+                self.end_session(&session.account_id, &session.id, now).await?;
+                Err(Error::InvalidRefreshToken)
+            }
+        }
+    }
+
+    /// Ends a session whose refresh token was used by two, and says so in the log.
+    pub(super) async fn end_reused(&self, session: &Session, now: i64) -> Error {
+        log::warn!(
+            target: "hallpass::audit",
+            event = "refresh_reuse", sub = session.account_id.as_str(), session_id = session.id.as_str();
+            "a used refresh token came again: its session ends"
+        );
+        self.end_session(&session.account_id, &session.id, now).await.err().unwrap_or(Error::InvalidRefreshToken)
+    }
+
+    /// Ends one session for all replicas, for this one at once.
+    pub(super) async fn end_session(&self, account_id: &str, session_id: &str, now: i64) -> Result<(), Error> {
+        session::end(&self.database, account_id, Ending::This { id: session_id }, now).await?;
+        let revocation = Revocation::Session { id: session_id.to_owned(), until: crate::store::revocation::until(now) };
+        self.tokens.revocations.add([&revocation]);
+        Ok(())
+    }
+}

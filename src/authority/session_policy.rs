@@ -1,0 +1,133 @@
+//! How long a session lives, and what a refresh token of this or that generation means. Pure: `now` is passed in.
+
+use std::time::Duration;
+
+use crate::store::session::Session;
+
+/// The rules by which sessions live and end.
+#[derive(Clone, Copy, Debug)]
+pub struct SessionPolicy {
+    /// A session that is not refreshed for this long is over.
+    pub idle_timeout: Duration,
+    /// A session this old is over.
+    pub absolute_timeout: Duration,
+    /// How long after a rotation the token that was used may come again. Zero: not at all.
+    pub refresh_grace: Duration,
+}
+
+/// What a refresh token that is certainly ours means for its session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// The session was ended or has timed out: no token of it means anything.
+    Over,
+    /// The one token that is good.
+    Current,
+    /// The one before it, used a moment ago: an answer was lost, or two asked at once. The current one has not been used, or it would not be
+    /// the current one any more.
+    Predecessor,
+    /// Anything else: two hold what one was given, and there is no telling which of them is the person.
+    Reused,
+}
+
+impl SessionPolicy {
+    /// When the session is over unless it is refreshed before (NumericDate).
+    pub fn expires_at(&self, session: &Session) -> i64 {
+        later(session.rotated_at, self.idle_timeout).min(later(session.created_at, self.absolute_timeout))
+    }
+
+    /// Whether the session is neither ended nor timed out.
+    pub fn is_live(&self, session: &Session, now: i64) -> bool {
+        session.ended_at.is_none() && now < self.expires_at(session)
+    }
+
+    /// What a token of this generation means.
+    pub fn standing(&self, session: &Session, generation: u32, now: i64) -> Standing {
+        if !self.is_live(session, now) {
+            return Standing::Over;
+        }
+        if generation == session.generation {
+            return Standing::Current;
+        }
+        // Times are whole seconds. Whoever was promised so many must get all of them, so the last one counts too.
+        let in_time = !self.refresh_grace.is_zero() && now <= later(session.rotated_at, self.refresh_grace);
+        if in_time && generation.checked_add(1) == Some(session.generation) { Standing::Predecessor } else { Standing::Reused }
+    }
+}
+
+fn later(moment: i64, by: Duration) -> i64 {
+    moment.saturating_add(i64::try_from(by.as_secs()).unwrap_or(i64::MAX))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const POLICY: SessionPolicy = SessionPolicy {
+        idle_timeout: Duration::from_secs(100),
+        absolute_timeout: Duration::from_secs(250),
+        refresh_grace: Duration::from_secs(10),
+    };
+
+    fn session(generation: u32, rotated_at: i64) -> Session {
+        Session {
+            id: "s".into(),
+            account_id: "usr_a".into(),
+            seed: [0; 32],
+            generation,
+            scope: None,
+            amr: vec![],
+            acr: "1".into(),
+            password_changed_at: None,
+            created_at: 1000,
+            auth_time: 1000,
+            rotated_at,
+            ended_at: None,
+        }
+    }
+
+    #[test]
+    fn d11_a_session_ends_when_idle_and_sliding_never_outlives_the_absolute_timeout() {
+        for (rotated_at, live_at, over_at) in [(1000, 1099, 1100), (1090, 1189, 1190), (1240, 1249, 1250)] {
+            let session = session(3, rotated_at);
+            assert_eq!(POLICY.standing(&session, 3, live_at), Standing::Current, "{rotated_at}");
+            assert_eq!(POLICY.standing(&session, 3, over_at), Standing::Over, "{rotated_at}");
+        }
+    }
+
+    #[test]
+    fn d3_d4_d5_only_the_direct_predecessor_is_excused_and_only_for_the_grace() {
+        let session = session(3, 1050);
+        assert_eq!(POLICY.standing(&session, 3, 1060), Standing::Current);
+        assert_eq!(POLICY.standing(&session, 2, 1060), Standing::Predecessor);
+        assert_eq!(POLICY.standing(&session, 2, 1061), Standing::Reused);
+        for generation in [0, 1, 4, u32::MAX] {
+            assert_eq!(POLICY.standing(&session, generation, 1050), Standing::Reused, "{generation}");
+        }
+    }
+
+    #[test]
+    fn a_grace_of_zero_excuses_nobody() {
+        let strict = SessionPolicy { refresh_grace: Duration::ZERO, ..POLICY };
+        assert_eq!(strict.standing(&session(3, 1050), 2, 1050), Standing::Reused);
+    }
+
+    #[test]
+    fn an_ended_session_is_over_for_every_token_of_it() {
+        let ended = Session { ended_at: Some(1050), ..session(3, 1050) };
+        for generation in [0, 2, 3, 4] {
+            assert_eq!(POLICY.standing(&ended, generation, 1051), Standing::Over);
+        }
+    }
+
+    #[test]
+    fn d26_a_clock_that_steps_back_or_stands_at_the_end_of_time_panics_nobody() {
+        let session = session(3, 1050);
+        for now in [i64::MIN, 0, 400, i64::MAX] {
+            for generation in [0, 2, 3] {
+                POLICY.standing(&session, generation, now);
+            }
+        }
+        assert_eq!(POLICY.standing(&session, 3, 400), Standing::Current);
+        assert_eq!(POLICY.standing(&session, 1, 400), Standing::Reused);
+    }
+}

@@ -1,0 +1,83 @@
+//! Table `revocation`: the deny list as it is kept and passed on between replicas.
+//!
+//! Rows are written together with what they follow from (see `session` and `account`), so that neither is there without the other.
+
+use super::row::{Columns, Record};
+use super::statement::{self, Step};
+use super::{Database, Error};
+use crate::token::{MAX_LIFETIME, Revocation};
+
+const TABLE: &str = "revocation";
+
+/// The most that two clocks may be apart, which is also the largest leeway of a verifier: twice, since a token may have been issued by a
+/// clock that is ahead and be verified by one that is behind.
+const SKEW: i64 = 2 * 60;
+
+/// An entry and when it was written (NumericDate).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Recorded {
+    /// The entry.
+    pub revocation: Revocation,
+    /// NumericDate.
+    pub recorded_at: i64,
+}
+
+impl Recorded {
+    fn read<R: Columns>(row: &R) -> Result<Self, Error> {
+        let record = Record::of(TABLE, "id", row)?;
+        let (kind, id, until) = (record.text("kind")?, record.id().to_owned(), record.number("until")?);
+        let revocation = match kind.as_str() {
+            "session" => Revocation::Session { id, until },
+            "token" => Revocation::Token { id, until },
+            "subject" => Revocation::Subject { id, issued_before: record.number("issued_before")?, until },
+            _ => return Err(record.corrupt("kind")),
+        };
+        Ok(Self { revocation, recorded_at: record.number("recorded_at")? })
+    }
+}
+
+/// When every token issued up to `now` has expired for everybody, whatever life the settings gave it.
+pub fn until(now: i64) -> i64 {
+    now.saturating_add(MAX_LIFETIME + SKEW)
+}
+
+/// The entries that were written since a moment and still deny something at `now`.
+///
+/// # Errors
+/// [`Error::Corrupt`], [`Error::Unavailable`].
+pub async fn recorded_since(database: &Database, since: i64, now: i64) -> Result<Vec<Recorded>, Error> {
+    let select = "SELECT kind, id, issued_before, until, recorded_at FROM revocation WHERE recorded_at >= $1 AND until >= $2";
+    let rows = on!(database, |pool| sqlx::query(select).bind(since).bind(now).map(|row| Recorded::read(&row)).fetch_all(pool))?;
+    rows.into_iter().collect()
+}
+
+/// Deletes at most `limit` entries that deny nothing any more at `now`, and tells how many.
+///
+/// # Errors
+/// [`Error::Unavailable`].
+pub async fn sweep(database: &Database, limit: u32, now: i64) -> Result<u64, Error> {
+    // One column would be ambiguous: an id may be revoked under two kinds.
+    let delete = "DELETE FROM revocation WHERE until < $1 AND (kind, id) IN (SELECT kind, id FROM revocation WHERE until < $1 LIMIT $2)";
+    execute!(database, sqlx::query(delete).bind(now).bind(i64::from(limit)))
+}
+
+/// Revokes one session, whether there is a row for it or not.
+pub(super) fn of_session<'v>(id: &'v str, now: i64) -> Step<'v> {
+    let insert = "INSERT INTO revocation (kind, id, until, recorded_at) VALUES ('session', $1, $2, $3) ON CONFLICT (kind, id) DO NOTHING";
+    statement::step(insert).text(id).number(until(now)).number(now)
+}
+
+/// Revokes every session of an account that ended at `now`.
+pub(super) fn of_ended_sessions<'v>(account_id: &'v str, now: i64) -> Step<'v> {
+    let insert = "INSERT INTO revocation (kind, id, until, recorded_at) SELECT 'session', id, $3, $2 FROM session \
+                  WHERE account_id = $1 AND ended_at = $2 ON CONFLICT (kind, id) DO NOTHING";
+    statement::step(insert).text(account_id).number(now).number(until(now))
+}
+
+/// Revokes what was issued to an account before a moment, if there is such an account. A later moment overrides an earlier one.
+pub(super) fn of_subject<'v>(account_id: &'v str, issued_before: i64, now: i64) -> Step<'v> {
+    let insert = "INSERT INTO revocation (kind, id, issued_before, until, recorded_at) SELECT 'subject', id, $2, $3, $4 FROM account \
+                  WHERE id = $1 ON CONFLICT (kind, id) DO UPDATE SET issued_before = excluded.issued_before, until = excluded.until, \
+                  recorded_at = excluded.recorded_at WHERE excluded.issued_before >= revocation.issued_before";
+    statement::step(insert).text(account_id).number(issued_before).number(until(now)).number(now)
+}

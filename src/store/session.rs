@@ -1,0 +1,189 @@
+//! Table `session`: logins that can be refreshed, one row each.
+//!
+//! Everything that decides is decided by the statement that writes: who was first, whether the account is still what it was, whether the
+//! session is over. How long a session lives and what a refresh token means is decided elsewhere.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+
+use super::row::{Columns, Record, is_word_list};
+use super::statement::{self, Step};
+use super::{Database, Error, revocation};
+
+const TABLE: &str = "session";
+
+/// A login that can be refreshed. Times are NumericDates.
+#[derive(Clone)]
+pub struct Session {
+    /// UUIDv7, the `sid` of access tokens.
+    pub id: String,
+    /// Whose it is.
+    pub account_id: String,
+    /// What its refresh tokens are computed from, besides the service's key.
+    pub seed: [u8; 32],
+    /// How often it was refreshed.
+    pub generation: u32,
+    /// The scope asked for at the login. None: everything held.
+    pub scope: Option<String>,
+    /// How the person proved who they are (RFC 8176).
+    pub amr: Vec<String>,
+    /// How strong that was.
+    pub acr: String,
+    /// The account's `password_changed_at` at the login.
+    pub password_changed_at: Option<i64>,
+    /// When it was made.
+    pub created_at: i64,
+    /// When the person last proved who they are.
+    pub auth_time: i64,
+    /// When it was last refreshed; at first, when it was made.
+    pub rotated_at: i64,
+    /// When it was ended. None: it was not, but it may have timed out.
+    pub ended_at: Option<i64>,
+}
+
+/// Which sessions to end.
+#[derive(Clone, Copy, Debug)]
+pub enum Ending<'a> {
+    /// This one of the account's.
+    This {
+        /// The session.
+        id: &'a str,
+    },
+    /// All of the account's but this one.
+    Others {
+        /// The session that stays.
+        id: &'a str,
+    },
+    /// All of the account's.
+    All,
+}
+
+impl Session {
+    fn read<R: Columns>(row: &R) -> Result<Self, Error> {
+        let record = Record::of(TABLE, "id", row)?;
+        let seed = URL_SAFE_NO_PAD.decode(record.text("seed")?).ok().and_then(|seed| seed.try_into().ok());
+        let amr = record.text("amr")?;
+        let scope = record.optional_text("scope")?;
+        if !scope.as_deref().is_none_or(is_word_list) {
+            return Err(record.corrupt("scope"));
+        }
+        Ok(Self {
+            id: record.id().to_owned(),
+            account_id: record.text("account_id")?,
+            seed: seed.ok_or_else(|| record.corrupt("seed"))?,
+            generation: u32::try_from(record.number("generation")?).map_err(|_| record.corrupt("generation"))?,
+            scope,
+            amr: amr.split_terminator(' ').map(str::to_owned).collect(),
+            acr: record.text("acr")?,
+            password_changed_at: record.optional_number("password_changed_at")?,
+            created_at: record.number("created_at")?,
+            auth_time: record.number("auth_time")?,
+            rotated_at: record.number("rotated_at")?,
+            ended_at: record.optional_number("ended_at")?,
+        })
+    }
+}
+
+/// Shows nothing that a refresh token could be computed from.
+impl std::fmt::Debug for Session {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let mut shown = f.debug_struct("Session");
+        shown.field("id", &self.id).field("account_id", &self.account_id).field("generation", &self.generation);
+        shown.field("rotated_at", &self.rotated_at).field("ended_at", &self.ended_at).finish_non_exhaustive()
+    }
+}
+
+/// Makes a session, if its account is there, enabled, and has the password that it had when it was looked at. False: it is not so any more.
+///
+/// # Errors
+/// [`Error::Unavailable`].
+pub async fn insert(database: &Database, session: &Session) -> Result<bool, Error> {
+    let insert = "INSERT INTO session (id, account_id, seed, generation, scope, amr, acr, password_changed_at, created_at, auth_time, rotated_at) \
+                  SELECT $1, id, $3, $4, $5, $6, $7, password_changed_at, $8, $9, $10 FROM account \
+                  WHERE id = $2 AND disabled_at IS NULL AND COALESCE(password_changed_at, -1) = $11";
+    let (seed, amr) = (URL_SAFE_NO_PAD.encode(session.seed), session.amr.join(" "));
+    let rows = execute!(
+        database,
+        sqlx::query(insert)
+            .bind(&session.id)
+            .bind(&session.account_id)
+            .bind(&seed)
+            .bind(i64::from(session.generation))
+            .bind(&session.scope)
+            .bind(&amr)
+            .bind(&session.acr)
+            .bind(session.created_at)
+            .bind(session.auth_time)
+            .bind(session.rotated_at)
+            .bind(session.password_changed_at.unwrap_or(-1))
+    )?;
+    Ok(rows > 0)
+}
+
+/// The session with this id, live or not.
+///
+/// # Errors
+/// [`Error::Corrupt`], [`Error::Unavailable`].
+pub async fn by_id(database: &Database, id: &str) -> Result<Option<Session>, Error> {
+    let row = on!(database, |pool| sqlx::query("SELECT * FROM session WHERE id = $1")
+        .bind(id)
+        .map(|row| Session::read(&row))
+        .fetch_optional(pool))?;
+    row.transpose()
+}
+
+/// The sessions of an account that were not ended, the newest first. Some of them may have timed out.
+///
+/// # Errors
+/// [`Error::Corrupt`], [`Error::Unavailable`].
+pub async fn by_account(database: &Database, account_id: &str) -> Result<Vec<Session>, Error> {
+    let select = "SELECT * FROM session WHERE account_id = $1 AND ended_at IS NULL ORDER BY id DESC";
+    let rows = on!(database, |pool| sqlx::query(select).bind(account_id).map(|row| Session::read(&row)).fetch_all(pool))?;
+    rows.into_iter().collect()
+}
+
+/// Moves a session on from a generation to the next. Of several at once exactly one succeeds; the others, and whoever comes when it has
+/// ended, get false.
+///
+/// # Errors
+/// [`Error::Unavailable`].
+pub async fn rotate(database: &Database, id: &str, from: u32, now: i64) -> Result<bool, Error> {
+    let update = "UPDATE session SET generation = generation + 1, rotated_at = $3 WHERE id = $1 AND generation = $2 AND ended_at IS NULL";
+    let rows = execute!(database, sqlx::query(update).bind(id).bind(i64::from(from)).bind(now))?;
+    Ok(rows > 0)
+}
+
+/// Ends sessions of an account and revokes their access tokens, both or neither. Ending one again changes nothing, but a session named by
+/// itself is revoked even when its row was swept already.
+///
+/// # Errors
+/// [`Error::Unavailable`].
+pub async fn end(database: &Database, account_id: &str, which: Ending<'_>, now: i64) -> Result<(), Error> {
+    let revoke = match which {
+        Ending::This { id } => revocation::of_session(id, now),
+        Ending::Others { .. } | Ending::All => revocation::of_ended_sessions(account_id, now),
+    };
+    statement::transaction(database, &[ended(account_id, which, now), revoke]).await.map(|_| ())
+}
+
+/// Deletes at most `limit` sessions that ended before `ended_before` or were made before `created_before`, and tells how many.
+///
+/// # Errors
+/// [`Error::Unavailable`].
+pub async fn sweep(database: &Database, limit: u32, ended_before: i64, created_before: i64) -> Result<u64, Error> {
+    let delete = "DELETE FROM session WHERE id IN (SELECT id FROM session WHERE ended_at < $1 OR created_at < $2 LIMIT $3)";
+    execute!(database, sqlx::query(delete).bind(ended_before).bind(created_before).bind(i64::from(limit)))
+}
+
+/// Ends sessions, as the first step of a transaction.
+pub(super) fn ended<'v>(account_id: &'v str, which: Ending<'v>, now: i64) -> Step<'v> {
+    const ALL: &str = "UPDATE session SET ended_at = $2 WHERE account_id = $1 AND ended_at IS NULL";
+    const THIS: &str = "UPDATE session SET ended_at = $2 WHERE account_id = $1 AND ended_at IS NULL AND id = $3";
+    const OTHERS: &str = "UPDATE session SET ended_at = $2 WHERE account_id = $1 AND ended_at IS NULL AND id <> $3";
+    let step = |sql| statement::step(sql).text(account_id).number(now);
+    match which {
+        Ending::This { id } => step(THIS).text(id),
+        Ending::Others { id } => step(OTHERS).text(id),
+        Ending::All => step(ALL),
+    }
+}
