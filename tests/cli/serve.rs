@@ -2,6 +2,7 @@
 
 use std::net::TcpListener;
 use std::process::Command;
+use std::time::Duration;
 
 use crate::program::{Place, Service};
 
@@ -107,7 +108,12 @@ fn it_is_healthy_while_it_runs_and_stops_with_0_when_told_to() {
     for listen in [service.address.clone(), format!("0.0.0.0:{}", service.port())] {
         let bare = Place::new().set("HALLPASS__SERVER__LISTEN", &listen);
         assert_eq!(bare.run(&["healthcheck"]).ok().stdout, "ok\n");
-        bare.run(&["healthcheck", "--ready"]).ok();
+        // It listens before it has made its tables.
+        let is_ready = (0..200).any(|_| {
+            std::thread::sleep(Duration::from_millis(50));
+            bare.run(&["healthcheck", "--ready"]).code == 0
+        });
+        assert!(is_ready);
     }
     let (code, log) = service.stop();
     assert_eq!(code, 0);
