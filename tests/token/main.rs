@@ -12,6 +12,8 @@ mod claims;
 mod forge;
 mod headers;
 mod keys;
+#[cfg(feature = "service")]
+mod logout;
 mod properties;
 mod revocations;
 mod segments;
