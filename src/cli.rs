@@ -4,10 +4,12 @@
 //! status is 0, 1 for a failure, 2 for a command line and 78 for a configuration that cannot be used. Nothing secret is ever an argument,
 //! because arguments can be read by every process of the machine.
 
+use std::ffi::OsString;
 use std::future::Future;
-use std::path::PathBuf;
+use std::path::Path;
 use std::process::ExitCode;
 
+use clap::builder::OsStringValueParser;
 use clap::{Parser, Subcommand};
 
 use crate::config::{self, Config, Section};
@@ -60,8 +62,8 @@ struct Cli {
 #[derive(Debug, clap::Args)]
 struct SettingsFile {
     /// Settings file (TOML); `HALLPASS__SECTION__KEY` variables override it.
-    #[arg(long, global = true, env = "HALLPASS_CONFIG", value_name = "FILE")]
-    config: Option<PathBuf>,
+    #[arg(long, global = true, env = "HALLPASS_CONFIG", value_name = "FILE", value_parser = OsStringValueParser::new())]
+    config: Option<OsString>,
 }
 
 #[derive(Debug, Subcommand)]
@@ -98,9 +100,14 @@ enum Command {
 }
 
 impl SettingsFile {
+    /// The file, if one is named. An empty variable names none: that is how compose files leave one out.
+    fn file(&self) -> Option<&Path> {
+        self.config.as_deref().filter(|name| !name.is_empty()).map(Path::new)
+    }
+
     /// The settings, of which these sections must be usable. The environment counts; flags come on top.
     fn load(&self, sections: &[Section], flags: &[(&str, String)]) -> Result<Config, Error> {
-        Ok(Config::load_for(sections, self.config.as_deref(), config::environment(), flags)?)
+        Ok(Config::load_for(sections, self.file(), config::environment(), flags)?)
     }
 }
 

@@ -17,7 +17,9 @@ struct Room {
 
 const WEB: &[&str] = &["actix", "actix_http", "actix_rt", "actix_service", "actix_web", "awc"];
 
-/// Rooms that are not listed (the two binaries' roots) may name anything.
+/// The roots, which put the house together and may name anything.
+const ROOTS: &[&str] = &["lib", "main", "serve"];
+
 const ROOMS: &[Room] = &[
     Room {
         name: "token",
@@ -39,6 +41,7 @@ const ROOMS: &[Room] = &[
     },
     Room { name: "clock", may_use: &[], never: &["actix_web", "sqlx", "tokio"] },
     Room { name: "guard", may_use: &["token", "clock"], never: &["sqlx", "bcrypt", "tokio", "clap", "config", "chrono"] },
+    Room { name: "logging", may_use: &[], never: &["actix_web", "sqlx", "chrono"] },
     Room { name: "secret", may_use: &[], never: &["actix_web", "sqlx"] },
     Room { name: "config", may_use: &["secret"], never: &["actix_web", "sqlx", "bcrypt"] },
     Room { name: "store", may_use: &["token", "clock", "config", "secret"], never: WEB },
@@ -46,7 +49,7 @@ const ROOMS: &[Room] = &[
     Room { name: "feed", may_use: &["store", "token", "clock", "config", "secret"], never: WEB },
     Room { name: "http", may_use: &["authority", "guard", "token", "clock", "config", "secret"], never: &["sqlx", "bcrypt"] },
     Room { name: "endpoints", may_use: &["http", "authority", "guard", "token", "clock", "config", "secret"], never: &["sqlx", "bcrypt"] },
-    Room { name: "cli", may_use: &["serve", "authority", "store", "token", "clock", "config", "secret"], never: &["actix_web"] },
+    Room { name: "cli", may_use: &["serve", "logging", "authority", "store", "token", "clock", "config", "secret"], never: &["actix_web"] },
 ];
 
 const LONGEST_FILE: usize = 300;
@@ -76,11 +79,11 @@ fn no_room_has_rooms_within_rooms() {
 }
 
 #[test]
-fn every_room_of_the_table_is_there() {
-    // A renamed room would otherwise drop out of the rules without a word.
-    let there: BTreeSet<String> = sources().iter().map(|(path, _)| room_of(path)).collect();
-    let gone: Vec<&str> = ROOMS.iter().map(|room| room.name).filter(|name| !there.contains(*name)).collect();
-    assert!(gone.is_empty(), "no such room: {gone:?}");
+fn the_table_knows_every_room() {
+    // A new or renamed room would otherwise be under no rule at all.
+    let there: BTreeSet<String> = sources().iter().map(|(path, _)| room_of(path)).filter(|name| !ROOTS.contains(&name.as_str())).collect();
+    let known: BTreeSet<String> = ROOMS.iter().map(|room| room.name.to_owned()).collect();
+    assert_eq!(there, known);
 }
 
 #[test]
@@ -142,7 +145,7 @@ fn violations(path: &Path, text: &str) -> Vec<String> {
 }
 
 fn is_room(name: &str) -> bool {
-    name == "serve" || ROOMS.iter().any(|room| room.name == name)
+    ROOTS.contains(&name) || ROOMS.iter().any(|room| room.name == name)
 }
 
 fn is_within(path: &str, root: &str) -> bool {

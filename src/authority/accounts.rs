@@ -174,3 +174,121 @@ fn words(texts: &[String]) -> Option<String> {
 fn invalid(field: &'static str, code: &'static str, message: &str) -> Error {
     Error::Invalid { field, violations: vec![Violation { code, message: message.to_owned() }] }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::authority::HasherSettings;
+    use crate::authority::password_hash::{MIN_COST, StoredHash};
+    use crate::clock::TestClock;
+
+    const PASSWORD: &str = "plum kettle orbit seven";
+
+    struct Fixture {
+        accounts: Accounts,
+        passwords: NewPasswords,
+        clock: TestClock,
+        _folder: tempfile::TempDir,
+    }
+
+    async fn fixture() -> Fixture {
+        let folder = tempfile::tempdir().unwrap();
+        let database = Database::open(&format!("sqlite:{}", folder.path().join("test.db").display()), 4).unwrap();
+        database.migrate().await.unwrap();
+        let settings = HasherSettings { cost: MIN_COST, threads: 2, queue: 64, queue_timeout: Duration::from_secs(60) };
+        let passwords = NewPasswords { hasher: Hasher::start(settings).unwrap(), min_length: 15 };
+        let clock = TestClock::at(1_800_000_000);
+        Fixture { accounts: Accounts::new(database, clock.clone().into()), passwords, clock, _folder: folder }
+    }
+
+    fn person(email: &str) -> NewPerson {
+        NewPerson { email: email.to_owned(), scopes: vec!["a b".to_owned(), "a".to_owned()], roles: vec!["r".to_owned()] }
+    }
+
+    fn password(text: &str) -> Password {
+        Password::new(text.to_owned())
+    }
+
+    #[tokio::test]
+    async fn of_32_people_who_are_added_at_once_under_one_address_one_is() {
+        let Fixture { accounts, passwords, _folder, .. } = fixture().await;
+        let adding = (0..32).map(|n| {
+            let (accounts, passwords) = (accounts.clone(), passwords.clone());
+            let email = if n % 2 == 0 { "ada@example.org" } else { "ADA@example.org" };
+            tokio::spawn(async move { accounts.add(&person(email), password(PASSWORD), &passwords).await })
+        });
+        let mut added = 0;
+        for outcome in adding.collect::<Vec<_>>() {
+            match outcome.await.unwrap() {
+                Ok(account) => {
+                    added += 1;
+                    assert_eq!((account.scope.as_str(), account.roles), ("a b", vec!["r".to_owned()]));
+                }
+                Err(error) => assert!(matches!(error, Error::Conflict), "{error}"),
+            }
+        }
+        assert_eq!(added, 1);
+    }
+
+    #[tokio::test]
+    async fn c27_a_password_that_the_rules_forbid_changes_nothing_and_is_not_hashed() {
+        let Fixture { accounts, passwords, _folder, .. } = fixture().await;
+        let ada = accounts.add(&person("ada@example.org"), password(PASSWORD), &passwords).await.unwrap();
+        let before = passwords.hasher.rounds();
+        for text in ["short", "ada@example.org-ada@example.org", "a\0b plum kettle orbit seven", &"x1 ".repeat(30)] {
+            let refused = accounts.set_password(&ada, password(text), &passwords).await.unwrap_err();
+            assert!(matches!(refused, Error::Invalid { field: "password", .. }), "{refused}");
+        }
+        assert_eq!(passwords.hasher.rounds(), before);
+        let stored = accounts.by_email("ADA@example.org").await.unwrap().password_hash.unwrap();
+        assert_eq!(stored.expose(), ada.password_hash.unwrap().expose());
+    }
+
+    #[tokio::test]
+    async fn the_first_time_that_somebody_was_disabled_is_kept_and_a_new_password_has_its_own_time() {
+        let Fixture { accounts, passwords, clock, _folder } = fixture().await;
+        accounts.add(&person("ada@example.org"), password(PASSWORD), &passwords).await.unwrap();
+        let ada = async || accounts.by_email("ada@example.org").await.unwrap();
+        assert!(accounts.disable(&ada().await).await.unwrap());
+        clock.advance(60);
+        assert!(!accounts.disable(&ada().await).await.unwrap());
+        assert_eq!(ada().await.disabled_at, Some(1_800_000_000));
+        assert!(accounts.enable(&ada().await).await.unwrap());
+        assert!(!accounts.enable(&ada().await).await.unwrap());
+
+        accounts.set_password(&ada().await, password("orbit kettle plum eight"), &passwords).await.unwrap();
+        let ada = ada().await;
+        assert_eq!((ada.password_changed_at, ada.disabled_at), (Some(1_800_000_060), None));
+        assert_eq!(StoredHash::parse(ada.password_hash.as_ref().unwrap().expose()).unwrap().cost(), MIN_COST);
+    }
+
+    #[tokio::test]
+    async fn what_is_not_there_is_not_found() {
+        let Fixture { accounts, passwords, _folder, .. } = fixture().await;
+        assert!(matches!(accounts.by_email("no address").await, Err(Error::NotFound)));
+        let ada = accounts.add(&person("ada@example.org"), password(PASSWORD), &passwords).await.unwrap();
+        accounts.delete(&ada).await.unwrap();
+        assert!(matches!(accounts.by_email("ada@example.org").await, Err(Error::NotFound)));
+        assert!(matches!(accounts.delete(&ada).await, Err(Error::NotFound)));
+        assert!(matches!(accounts.disable(&ada).await, Err(Error::NotFound)));
+        assert!(matches!(accounts.set_password(&ada, password(PASSWORD), &passwords).await, Err(Error::NotFound)));
+        assert!(accounts.page(None, 10).await.unwrap().is_empty());
+    }
+
+    #[tokio::test]
+    async fn c13_an_address_a_scope_or_a_role_of_the_wrong_form_is_named_by_its_field() {
+        let Fixture { accounts, passwords, _folder, .. } = fixture().await;
+        let bad = |email: &str, scope: &str, role: &str| NewPerson {
+            email: email.to_owned(),
+            scopes: vec![scope.to_owned()],
+            roles: vec![role.to_owned()],
+        };
+        for (new, named) in [(bad("ada", "a", "r"), "email"), (bad("a@b", "a\"", "r"), "scope"), (bad("a@b", "a", "\u{e4}"), "roles")] {
+            let refused = accounts.add(&new, password(PASSWORD), &passwords).await.unwrap_err();
+            assert!(matches!(&refused, Error::Invalid { field, .. } if *field == named), "{refused}");
+        }
+    }
+}

@@ -22,6 +22,9 @@ Example: hallpass calibrate
 
 Takes about 15 seconds of all cores. Run it on the machine, and within the limits, that the service will have.")]
 pub(super) struct Calibrate {
+    /// The dearest cost to measure; each takes twice the time of the one before.
+    #[arg(long, value_name = "COST", default_value_t = MAX_COST, value_parser = clap::value_parser!(u32).range(i64::from(LOWEST)..=i64::from(MAX_COST)))]
+    up_to: u32,
     /// One JSON object a line.
     #[arg(long)]
     json: bool,
@@ -44,7 +47,7 @@ pub(super) fn run(command: &Calibrate) -> Result<(), Error> {
     output::message(format_args!("hallpass: measuring on {threads} threads"));
     let mut rows = wait_for(async {
         let mut rows = Vec::new();
-        for cost in LOWEST..=MAX_COST {
+        for cost in LOWEST..=command.up_to {
             rows.push(measure(cost, threads).await?);
         }
         Ok(rows)

@@ -71,7 +71,7 @@ enum Verdict {
 /// What the token is verified with; None without a configuration. Whoever names a settings file wants the token verified by it.
 fn verifier(settings: &SettingsFile) -> Result<Option<Verifier>, Error> {
     let config = settings.load(&[], &[])?;
-    let is_configured = config.keys.file.is_some() || config.keys.secret.is_some() || settings.config.is_some();
+    let is_configured = config.keys.file.is_some() || config.keys.secret.is_some() || settings.file().is_some();
     is_configured.then(|| strict_verifier(&settings.load(&[Section::Keys, Section::Token], &[])?)).transpose()
 }
 

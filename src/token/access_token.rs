@@ -11,6 +11,20 @@ use super::scope::Scope;
 ///
 /// Owns one buffer, the token's payload, and points into it; reading a claim costs nothing and cloning copies the buffer.
 /// `Debug` shows whom it is about and until when, never the whole payload.
+///
+/// There is no other way to one, so a function that takes an `AccessToken` cannot be called with claims that nobody verified:
+///
+/// ```compile_fail,E0277
+/// # fn claims(json: &str) -> hallpass::token::AccessToken {
+/// serde_json::from_str(json).unwrap()
+/// # }
+/// ```
+///
+/// ```compile_fail,E0451
+/// # fn forge(token: hallpass::token::AccessToken) -> hallpass::token::AccessToken {
+/// hallpass::token::AccessToken { ..token }
+/// # }
+/// ```
 #[derive(Clone)]
 pub struct AccessToken {
     pub(super) text: Text,

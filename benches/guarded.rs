@@ -1,0 +1,234 @@
+//! What guarding a route adds to the CPU time of a request: a guarded route against the same route unguarded and sent the same headers, and
+//! beside it what a hand-written extractor over jsonwebtoken adds.
+//!
+//! `cargo bench --no-default-features --features testing --bench guarded [-- ROUNDS]`, on Linux. The server is this program started once more; its
+//! CPU time, kernel included, is read from `/proc`. The routes take turns in short windows over keep-alive connections on loopback, each request
+//! with the next of 8,000 tokens. Ratios are of neighbouring windows, so that a busy machine disturbs all routes alike; the quietest tenth of the
+//! windows says what it would be on a machine that does nothing else.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout, reason = "a benchmark prints its result and may stop at a fault")]
+
+use std::future::{Ready, ready};
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::{SocketAddr, TcpStream};
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::{env, fs, thread};
+
+use actix_web::dev::Payload;
+use actix_web::error::ErrorUnauthorized;
+use actix_web::http::header::AUTHORIZATION;
+use actix_web::{App, FromRequest, HttpRequest, HttpServer, web};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use hallpass::clock::Clock;
+use hallpass::guard::{AccessToken, Guard};
+use hallpass::token::claims::Login;
+use hallpass::token::{Claims, KeyRing, Revocation, Signer, Verifier};
+use jsonwebtoken::{Algorithm, DecodingKey, Validation};
+use serde::Deserialize;
+
+const ISSUER: &str = "https://auth.example.com";
+const AUDIENCE: &str = "orders";
+const TOKENS: usize = 8000;
+const WINDOW: usize = 500;
+const CONNECTIONS: usize = 4;
+/// Of one length, so that the requests are.
+const ROUTES: [&str; 3] = ["/open", "/ours", "/peer"];
+
+fn main() {
+    if env::args().any(|argument| argument == "--serve") {
+        return serve();
+    }
+    let rounds = env::args().filter_map(|argument| argument.parse::<usize>().ok()).next().unwrap_or(300);
+    let (mut server, tokens) = (Server::start(), tokens());
+    let mut windows = tokens.chunks(WINDOW).cycle();
+    let mut round = || ROUTES.map(|route| server.microseconds_per_request(route, windows.next().unwrap()));
+    // The first rounds warm everything up.
+    for _ in 0..rounds / 10 {
+        round();
+    }
+    let rounds: Vec<[f64; 3]> = (0..rounds).map(|_| round()).collect();
+
+    println!(
+        "{} rounds of {WINDOW} requests a route, {TOKENS} tokens of {} bytes, {CONNECTIONS} connections",
+        rounds.len(),
+        tokens[0].len()
+    );
+    println!("  {:<31} {:>8} {:>8}", "µs of CPU a request", "median", "quietest tenth");
+    for (name, column) in [("unguarded", 0), ("guarded by AccessToken", 1), ("hand-written over jsonwebtoken", 2)] {
+        let [median, quiet] = [0.5, 0.1].map(|share| quantile(rounds.iter().map(|round| round[column]), share));
+        println!("  {name:<31} {median:>8.2} {quiet:>8.2}");
+    }
+    for (name, column) in [("guarded / unguarded", 1), ("hand-written / unguarded", 2)] {
+        let median = quantile(rounds.iter().map(|round| round[column] / round[0]), 0.5);
+        let [quiet, base] = [column, 0].map(|column| quantile(rounds.iter().map(|round| round[column]), 0.1));
+        println!("  {name:<31} {median:>8.3} {:>8.3}", quiet / base);
+    }
+}
+
+struct Server {
+    process: Child,
+    connections: Vec<TcpStream>,
+}
+
+impl Server {
+    fn start() -> Self {
+        let mut process = Command::new(env::current_exe().unwrap()).arg("--serve").stdout(Stdio::piped()).spawn().unwrap();
+        let mut line = String::new();
+        BufReader::new(process.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        let address: SocketAddr = line.trim().parse().unwrap();
+        let connect = |_| {
+            let stream = TcpStream::connect(address).unwrap();
+            stream.set_nodelay(true).unwrap();
+            stream
+        };
+        Self { process, connections: (0..CONNECTIONS).map(connect).collect() }
+    }
+
+    /// One request for each token, spread over the connections.
+    fn microseconds_per_request(&mut self, route: &str, tokens: &[String]) -> f64 {
+        let before = self.cpu_nanoseconds();
+        thread::scope(|scope| {
+            for (stream, tokens) in self.connections.iter_mut().zip(tokens.chunks(tokens.len().div_ceil(CONNECTIONS))) {
+                scope.spawn(|| tokens.iter().for_each(|token| request(stream, route, token)));
+            }
+        });
+        (self.cpu_nanoseconds() - before) as f64 / tokens.len() as f64 / 1000.0
+    }
+
+    /// The time that all threads of the server have spent on a processor.
+    fn cpu_nanoseconds(&self) -> u64 {
+        let threads = fs::read_dir(format!("/proc/{}/task", self.process.id())).unwrap();
+        let on_cpu =
+            |thread: PathBuf| fs::read_to_string(thread.join("schedstat")).unwrap().split(' ').next().unwrap().parse::<u64>().unwrap();
+        threads.map(|thread| on_cpu(thread.unwrap().path())).sum()
+    }
+}
+
+fn request(stream: &mut TcpStream, route: &str, token: &str) {
+    let request =
+        format!("GET {route} HTTP/1.1\r\nHost: localhost\r\nUser-Agent: bench\r\nAccept: */*\r\nAuthorization: Bearer {token}\r\n\r\n");
+    stream.write_all(request.as_bytes()).unwrap();
+    let mut answer = [0; 1024];
+    let read = stream.read(&mut answer).unwrap();
+    let answer = &answer[..read];
+    assert!(answer.starts_with(b"HTTP/1.1 200") && answer.ends_with(b"\r\n\r\nhello"), "{}", String::from_utf8_lossy(answer));
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.process.kill().unwrap();
+        self.process.wait().unwrap();
+    }
+}
+
+fn serve() {
+    jsonwebtoken::crypto::aws_lc::DEFAULT_PROVIDER.install_default().unwrap();
+    let verifier = Verifier::new(keys(), ISSUER, &[AUDIENCE]).unwrap();
+    let until = Clock::System.now() + 3600;
+    let entries: Vec<Revocation> = (0..1000).map(|number| Revocation::Session { id: format!("revoked-{number}"), until }).collect();
+    verifier.revocations().add(&entries);
+    let guard = Guard::new(verifier);
+    actix_web::rt::System::new().block_on(async move {
+        let server = HttpServer::new(move || {
+            App::new()
+                .app_data(guard.clone())
+                .app_data(web::Data::new(Peer::new()))
+                .route(ROUTES[0], web::get().to(|| async { "hello" }))
+                .route(ROUTES[1], web::get().to(|_: AccessToken| async { "hello" }))
+                .route(ROUTES[2], web::get().to(|_: PeerClaims| async { "hello" }))
+        });
+        let server = server.workers(1).bind(("127.0.0.1", 0)).unwrap();
+        println!("{}", server.addrs()[0]);
+        server.run().await.unwrap();
+    });
+}
+
+/// What a service keeps that uses jsonwebtoken by hand.
+struct Peer {
+    key: DecodingKey,
+    validation: Validation,
+}
+
+impl Peer {
+    fn new() -> Self {
+        let mut validation = Validation::new(Algorithm::HS256);
+        validation.set_issuer(&[ISSUER]);
+        validation.set_audience(&[AUDIENCE]);
+        Self { key: DecodingKey::from_secret(&key()), validation }
+    }
+}
+
+/// The claims as a careful user of jsonwebtoken would type them.
+#[derive(Deserialize)]
+#[allow(dead_code, reason = "read for the cost of reading them")]
+struct PeerClaims {
+    iss: String,
+    sub: String,
+    aud: String,
+    exp: i64,
+    iat: i64,
+    jti: String,
+    client_id: String,
+    scope: String,
+    sid: String,
+    auth_time: i64,
+    amr: Vec<String>,
+    acr: String,
+    roles: Vec<String>,
+}
+
+impl FromRequest for PeerClaims {
+    type Error = actix_web::Error;
+    type Future = Ready<Result<Self, Self::Error>>;
+
+    #[allow(clippy::disallowed_methods, reason = "the peer of the comparison")]
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let claims = || {
+            let peer = request.app_data::<web::Data<Peer>>()?;
+            let token = request.headers().get(AUTHORIZATION)?.to_str().ok()?.strip_prefix("Bearer ")?;
+            Some(jsonwebtoken::decode::<PeerClaims>(token, &peer.key, &peer.validation).ok()?.claims)
+        };
+        ready(claims().ok_or_else(|| ErrorUnauthorized("")))
+    }
+}
+
+fn key() -> Vec<u8> {
+    (0..32_u8).map(|byte| byte.wrapping_mul(73).wrapping_add(11)).collect()
+}
+
+fn keys() -> KeyRing {
+    KeyRing::from_secret(&format!("base64url:{}", URL_SAFE_NO_PAD.encode(key()))).unwrap()
+}
+
+/// Tokens as the service writes them, each of another person and session.
+fn tokens() -> Vec<String> {
+    let signer = Signer::new(&keys()).unwrap();
+    let now = Clock::System.now();
+    let (aud, roles) = ([AUDIENCE.to_owned()], ["clerk".to_owned()]);
+    let token = |number: usize| {
+        let [sub, jti, sid] = ["usr_019b2c4e", "019b2c4f", "019b2c50"].map(|prefix| format!("{prefix}-6a3f-7c11-9d42-{number:012x}"));
+        let login = Login { sid: &sid, auth_time: now, amr: &["pwd"], acr: "1", roles: &roles };
+        let claims = Claims {
+            iss: ISSUER,
+            sub: &sub,
+            aud: &aud,
+            exp: now + 3600,
+            iat: now,
+            jti: &jti,
+            client_id: "hallpass",
+            scope: "orders:read orders:write",
+            login: Some(login),
+        };
+        signer.sign(&claims).unwrap()
+    };
+    (0..TOKENS).map(token).collect()
+}
+
+/// The value below which this share of the values lies.
+fn quantile(values: impl Iterator<Item = f64>, share: f64) -> f64 {
+    let mut values: Vec<f64> = values.collect();
+    values.sort_by(f64::total_cmp);
+    values[(values.len() as f64 * share) as usize]
+}

@@ -1,0 +1,63 @@
+//! Settings as the program reads them: from a file, from the environment, from secrets in files.
+
+use crate::program::Place;
+
+#[test]
+fn k1_without_a_key_nothing_starts_and_the_message_has_the_command_that_makes_one() {
+    let place = Place::new().set("HALLPASS__TOKEN__ISSUER", "https://auth.example.com");
+    for args in [&["serve"][..], &["config", "check"]] {
+        let ran = place.run(args).exits(78);
+        assert!(ran.message().contains("hallpass key generate > keys.json"), "{ran:?}");
+    }
+    assert_eq!(place.files(), [""; 0], "nothing may be made up in its place");
+}
+
+#[test]
+fn k2_k4_a_weak_or_a_known_key_is_refused_with_78() {
+    let known = "base64url:YS1zdHJpbmctc2VjcmV0LWF0LWxlYXN0LTI1Ni1iaXRzLWxvbmc";
+    for (secret, reason) in
+        [("base64url:c2hvcnQ", "shorter than 32 bytes"), (known, "publicly known"), ("thisshouldbeasecret", "base64url:")]
+    {
+        let place = Place::new().set("HALLPASS__TOKEN__ISSUER", "https://auth.example.com").set("HALLPASS__KEYS__SECRET", secret);
+        let ran = place.run(&["config", "check"]).exits(78);
+        assert!(ran.message().contains(reason) && !ran.stderr.contains(secret), "{ran:?}");
+    }
+}
+
+#[test]
+fn k5_a_secret_from_a_file_loses_one_newline_and_no_more() {
+    let place = Place::new().set("HALLPASS__TOKEN__ISSUER", "https://auth.example.com").set("HALLPASS__KEYS__SECRET_FILE", "secret");
+    let secret = "base64url:U3BoaW54IG9mIGJsYWNrIHF1YXJ0eiwganVkZ2UgbXkgdm93IDQy";
+    for (end, code) in [("", 0), ("\n", 0), ("\r\n", 0), ("\n\n", 78), (" ", 78)] {
+        place.write("secret", format!("{secret}{end}"));
+        place.run(&["config", "check"]).exits(code);
+    }
+}
+
+#[test]
+fn k10_a_typo_is_refused_in_one_sentence() {
+    let place = Place::with_keys().set("HALLPASS__SERVER__LISTNE", "127.0.0.1:1");
+    for args in [&["serve"][..], &["config", "print"], &["user", "list"], &["healthcheck"]] {
+        assert!(place.run(args).exits(78).message().contains("SERVER__LISTNE"));
+    }
+}
+
+#[test]
+fn check_says_which_key_signs_and_print_shows_no_secret() {
+    let place = Place::with_keys().set("HALLPASS__DATABASE__URL", "postgres://hallpass:s3cret@127.0.0.1/x");
+    let kid = place.run(&["key", "list", "--json"]).ok().json()[0]["kid"].as_str().unwrap().to_owned();
+    assert!(place.run(&["config", "check"]).ok().stdout.contains(&kid));
+    let printed = place.run(&["config", "print"]).ok().stdout;
+    assert!(printed.contains("issuer = \"https://auth.example.com\"") && !printed.contains("s3cret"), "{printed}");
+}
+
+#[test]
+fn the_printed_defaults_are_a_file_that_works_with_a_key_and_an_issuer() {
+    let place = Place::with_keys();
+    place.write("hallpass.toml", place.run(&["config", "defaults"]).ok().stdout);
+    place.run(&["config", "check", "--config", "hallpass.toml"]).ok();
+    let place = place.set("HALLPASS_CONFIG", "hallpass.toml");
+    place.run(&["config", "check"]).ok();
+    place.run(&["config", "check", "--config", ""]).ok();
+    assert!(place.run(&["config", "check", "--config", "missing.toml"]).exits(78).message().contains("missing.toml"));
+}

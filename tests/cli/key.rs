@@ -1,0 +1,195 @@
+//! Keys, from the first to the retired.
+
+use serde_json::Value;
+
+use crate::program::Place;
+
+fn listed(place: &Place) -> Vec<(String, bool)> {
+    let keys = place.run(&["key", "list", "--json"]).ok().json();
+    keys.iter().map(|key| (key["kid"].as_str().unwrap().to_owned(), key["signs"].as_bool().unwrap())).collect()
+}
+
+fn rotate(place: &Place) -> Value {
+    place.run(&["key", "rotate", "--json"]).ok().json().remove(0)
+}
+
+/// Key material of the file, none of which may be printed.
+fn material(place: &Place) -> Vec<String> {
+    let set: Value = serde_json::from_str(&place.read("keys.json")).unwrap();
+    set["keys"].as_array().unwrap().iter().map(|key| key["k"].as_str().unwrap().to_owned()).collect()
+}
+
+#[test]
+fn a_generated_set_has_one_key_of_32_bytes_with_the_day_in_its_name() {
+    let place = Place::new();
+    let (first, second) = (place.run(&["key", "generate"]).ok(), place.run(&["key", "generate", "--kid", "mine"]).ok());
+    let set: Value = serde_json::from_str(&first.stdout).unwrap();
+    let key = &set["keys"][0];
+    assert_eq!((key["kty"].as_str(), key["alg"].as_str(), set["keys"].as_array().unwrap().len()), (Some("oct"), Some("HS256"), 1));
+    assert_eq!(key["k"].as_str().unwrap().len(), 43);
+    let kid = key["kid"].as_str().unwrap();
+    assert!(kid.len() == 15 && kid.starts_with("20") && kid.as_bytes()[10] == b'-', "{kid}");
+    let other: Value = serde_json::from_str(&second.stdout).unwrap();
+    assert_eq!(other["keys"][0]["kid"], "mine");
+    assert_ne!(other["keys"][0]["k"], key["k"]);
+    place.run(&["key", "generate", "--kid", "not a name"]).exits(2);
+}
+
+#[test]
+fn a_key_written_where_others_can_read_it_is_warned_about() {
+    let place = Place::new();
+    let made = std::fs::File::create(place.path().join("keys.json")).unwrap();
+    place.chmod("keys.json", 0o644);
+    let output = place.command(&["key", "generate"]).stdout(made).output().unwrap();
+    assert!(output.status.success() && String::from_utf8(output.stderr).unwrap().contains("chmod 600"));
+}
+
+#[test]
+fn k16_a_rotation_adds_then_promotes_and_the_old_key_can_be_retired() {
+    let place = Place::with_keys();
+    let old = listed(&place).remove(0).0;
+    let added = rotate(&place);
+    let new = added["kid"].as_str().unwrap().to_owned();
+    assert_eq!((added["action"].as_str(), added["signs"].as_str()), (Some("added"), Some(old.as_str())));
+    assert_eq!(listed(&place), [(old.clone(), true), (new.clone(), false)]);
+
+    let promoted = rotate(&place);
+    assert_eq!((promoted["action"].as_str(), promoted["signs"].as_str()), (Some("promoted"), Some(new.as_str())));
+    let next = promoted["next"].as_str().unwrap();
+    assert!(next.contains("365 s") && next.ends_with(&format!("`hallpass key retire {old}`")), "{next}");
+    assert_eq!(listed(&place), [(new.clone(), true), (old.clone(), false)]);
+
+    place.run(&["key", "retire", &old]).ok();
+    assert_eq!(listed(&place), [(new, true)]);
+    assert_eq!(rotate(&place)["action"], "added", "the next rotation begins anew");
+}
+
+#[test]
+fn the_only_key_and_the_signing_one_are_not_retired_by_mistake() {
+    let place = Place::with_keys();
+    let first = listed(&place).remove(0).0;
+    assert!(place.run(&["key", "retire", &first, "--force"]).exits(1).message().contains("only key"));
+    let second = rotate(&place)["kid"].as_str().unwrap().to_owned();
+    assert!(place.run(&["key", "retire", &first]).exits(1).message().contains("--force"));
+    place.run(&["key", "retire", "unknown"]).exits(1);
+    assert_eq!(listed(&place).len(), 2);
+    // K18: the first key has leaked.
+    place.run(&["key", "retire", &first, "--force"]).ok();
+    assert_eq!(listed(&place), [(second, true)]);
+}
+
+#[test]
+fn a_change_keeps_the_mode_of_the_file_follows_its_link_and_leaves_nothing_beside_it() {
+    let place = Place::with_keys();
+    std::fs::create_dir(place.path().join("real")).unwrap();
+    std::fs::rename(place.path().join("keys.json"), place.path().join("real/keys.json")).unwrap();
+    std::os::unix::fs::symlink("real/keys.json", place.path().join("keys.json")).unwrap();
+    for mode in [0o600, 0o640, 0o400] {
+        place.chmod("keys.json", mode);
+        rotate(&place);
+        assert_eq!(place.mode("real/keys.json"), mode);
+    }
+    assert!(place.path().join("keys.json").is_symlink());
+    assert_eq!(std::fs::read_dir(place.path().join("real")).unwrap().count(), 1);
+}
+
+#[test]
+fn members_that_are_not_ours_survive_a_change() {
+    let place = Place::with_keys();
+    let mut set: Value = serde_json::from_str(&place.read("keys.json")).unwrap();
+    set["note"] = "kept".into();
+    set["keys"][0]["x-owner"] = "kept too".into();
+    place.write("keys.json", set.to_string());
+    rotate(&place);
+    let set: Value = serde_json::from_str(&place.read("keys.json")).unwrap();
+    assert_eq!((&set["note"], &set["keys"][0]["x-owner"]), (&"kept".into(), &"kept too".into()));
+}
+
+#[test]
+fn sixteen_rotations_at_once_end_in_a_file_that_is_whole() {
+    let place = Place::with_keys();
+    std::thread::scope(|scope| {
+        for _ in 0..16 {
+            scope.spawn(|| assert!([0, 1].contains(&place.run(&["key", "rotate"]).code)));
+        }
+    });
+    // Each added or promoted one key or found the set full; none lost what another did.
+    assert_eq!(listed(&place).len(), 5);
+    place.run(&["config", "check"]).ok();
+}
+
+#[test]
+fn a_set_that_is_full_or_broken_stays_as_it_is() {
+    let place = Place::with_keys();
+    for _ in 0..8 {
+        rotate(&place);
+    }
+    let full = place.read("keys.json");
+    assert!(place.run(&["key", "rotate"]).exits(1).message().contains("key retire"));
+    assert_eq!(place.read("keys.json"), full);
+    place.write("keys.json", &full[..full.len() / 2]);
+    let broken = place.read("keys.json");
+    for args in [&["key", "rotate"][..], &["key", "list"], &["key", "retire", "x"]] {
+        place.run(args).exits(78);
+    }
+    assert_eq!(place.read("keys.json"), broken);
+}
+
+#[test]
+fn k6_a_keys_file_that_others_can_read_is_warned_about_with_the_command_that_mends_it() {
+    let place = Place::with_keys();
+    assert_eq!(place.run(&["key", "list"]).ok().stderr, "");
+    place.chmod("keys.json", 0o440);
+    assert_eq!(place.run(&["key", "list"]).ok().stderr, "", "a group is how orchestrators hand secrets over");
+    for mode in [0o644, 0o604, 0o660] {
+        place.chmod("keys.json", mode);
+        for args in [&["key", "list"][..], &["config", "check"]] {
+            assert!(place.run(args).ok().message().ends_with("chmod 600 keys.json"), "{mode:o}");
+        }
+    }
+    let service = place.serve(&[]);
+    let warnings =
+        service.lines.iter().filter(|line| line["level"] == "WARN" && line["message"].as_str().unwrap().contains("chmod 600 keys.json"));
+    assert_eq!(warnings.count(), 1);
+}
+
+#[test]
+fn k6_a_keys_file_of_another_user_is_warned_about_and_stays_theirs_when_it_is_changed() {
+    use std::os::unix::fs::{MetadataExt as _, chown};
+    let place = Place::with_keys();
+    let file = place.path().join("keys.json");
+    if chown(&file, Some(12_345), Some(12_346)).is_err() {
+        return eprintln!("left out: only root can give a file away");
+    }
+    assert!(place.run(&["key", "list"]).ok().message().contains("belongs to user 12345"));
+    rotate(&place);
+    let owner = file.metadata().unwrap();
+    assert_eq!((owner.uid(), owner.gid(), place.mode("keys.json")), (12_345, 12_346, 0o600));
+}
+
+#[test]
+fn key_material_is_printed_by_generate_only() {
+    let place = Place::with_keys();
+    let mut printed = String::new();
+    let old = listed(&place).remove(0).0;
+    for args in [
+        &["key", "rotate"][..],
+        &["key", "rotate", "--json"],
+        &["key", "list"],
+        &["key", "list", "--json"],
+        &["config", "print"],
+        &["key", "retire", &old],
+    ] {
+        let ran = place.run(args).ok();
+        assert!(material(&place).iter().all(|k| !ran.stdout.contains(k) && !ran.stderr.contains(k)));
+        printed += &ran.stdout;
+    }
+    assert!(printed.contains(&old));
+}
+
+#[test]
+fn without_a_keys_file_there_is_nothing_to_rotate() {
+    assert!(Place::new().run(&["key", "rotate"]).exits(78).message().contains("keys.file is not set"));
+    let single = Place::new().set("HALLPASS__KEYS__SECRET", "base64url:U3BoaW54IG9mIGJsYWNrIHF1YXJ0eiwganVkZ2UgbXkgdm93IDQy");
+    assert!(single.run(&["key", "list"]).exits(78).message().contains("keys.secret"));
+}

@@ -1,0 +1,12 @@
+//! The program as its users run it: in a folder of their own, by its arguments, exit status and output.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stderr)]
+
+mod config;
+mod import;
+mod key;
+mod program;
+mod serve;
+mod store;
+mod token;
+mod usage;
+mod user;
