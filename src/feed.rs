@@ -43,11 +43,12 @@ impl Feed {
     /// [`store::Error`]: the list is as it was.
     pub async fn poll(&mut self) -> Result<(), store::Error> {
         let now = self.clock.now();
-        let recorded = revocation::recorded_since(&self.database, self.newest.saturating_sub(OVERLAP), now).await?;
+        // Never later than now: an entry from the future, by a clock that was wrong, must not hide those that others write until then.
+        let since = self.newest.min(now).saturating_sub(OVERLAP);
+        let recorded = revocation::recorded_since(&self.database, since, now).await?;
         self.revocations.add(recorded.iter().map(|recorded| &recorded.revocation));
         let newest = recorded.iter().map(|recorded| recorded.recorded_at).max();
-        // An entry from the future, by a clock that was wrong, must not hide those that others write until then.
-        self.newest = newest.unwrap_or(self.newest).min(now).max(self.newest.min(now));
+        self.newest = self.newest.max(newest.unwrap_or_default());
         Ok(())
     }
 

@@ -45,6 +45,8 @@ Example: hallpass key rotate     adds 2026-11-23-x7f3, which only verifies
         json: bool,
     },
     /// Remove a key from `keys.file`: every token that it signed is refused as soon as the file is read again.
+    ///
+    /// That goes for refresh tokens too: sessions that have not been refreshed since another key signs end.
     #[command(after_help = "Example: hallpass key retire 2026-05-20-k2mm")]
     Retire {
         /// The key's name, as `key list` shows it.
@@ -142,7 +144,7 @@ fn rotate(file: KeyFile, config: &Config, now: i64) -> Result<Outcome, Error> {
     file.save(keys)?;
     let wait = config.token.access_ttl.as_secs() + config.token.leeway.as_secs() + MARGIN_SECONDS;
     let next = format!(
-        "when every replica has read the file again, wait {wait} s (the life of a token, the leeway and a minute) and run `hallpass key retire {signs}`"
+        "when every replica has read the file again, wait {wait} s (the life of a token, the leeway and a minute) and run `hallpass key retire {signs}`; to keep sessions that are not refreshed meanwhile, wait as long as sessions.idle_timeout"
     );
     Ok(Outcome { action: "promoted", signs: kid.clone(), kid, next: Some(next) })
 }

@@ -41,16 +41,16 @@ Examples:
         #[arg(long)]
         json: bool,
     },
-    /// Refuse a person's logins from now on. Access tokens that are out live on until they expire.
+    /// Refuse a person's logins from now on, and end their sessions; running services learn of it within two seconds.
     #[command(after_help = "Example: hallpass user disable ada@example.com")]
     Disable(Person),
     /// Allow a person's logins again.
     #[command(after_help = "Example: hallpass user enable ada@example.com")]
     Enable(Person),
-    /// Delete a person for good. Access tokens that are out live on until they expire.
+    /// Delete a person for good, and end their sessions; running services learn of it within two seconds.
     #[command(after_help = "Example: hallpass user delete ada@example.com")]
     Delete(Person),
-    /// Give a person a new password; asks for it.
+    /// Give a person a new password, and end the sessions of the old one; asks for it.
     #[command(after_help = "\
 Examples:
   hallpass user set-password ada@example.com

@@ -243,3 +243,24 @@ fn prepare(bytes: &[u8], number: usize) -> Result<Hmac<Sha256>, UnusableKey> {
     }
     Hmac::new_from_slice(bytes).map_err(|_| UnusableKey::TooShort(number))
 }
+
+#[cfg(all(test, feature = "service"))]
+#[allow(clippy::unwrap_used, clippy::expect_used)]
+mod tests {
+    use super::*;
+
+    fn mac(key: &Hmac<Sha256>) -> [u8; 32] {
+        key.clone().chain_update(b"x").finalize().into_bytes().into()
+    }
+
+    #[test]
+    fn a_derived_key_is_the_first_block_of_hkdf_expand_and_no_other_key() {
+        let bytes: Vec<u8> = (100..132).collect();
+        let key = Key::new("k", &bytes, 1).unwrap();
+        let block = Hmac::<Sha256>::new_from_slice(&bytes).unwrap().chain_update(b"one\x01").finalize().into_bytes();
+        let one = key.derive("one");
+        assert_eq!(mac(&one), mac(&Hmac::new_from_slice(&block).unwrap()));
+        assert_ne!(mac(&one), mac(&key.derive("two")));
+        assert_ne!(mac(&one), mac(&key.mac));
+    }
+}

@@ -160,24 +160,6 @@ mod tests {
     }
 
     #[test]
-    fn the_derived_keys_are_neither_each_other_nor_the_ring_s() {
-        let ring = ring(&[1]);
-        let (key, derived) = (ring.signing_key().unwrap(), DerivedKeys::of(ring.signing_key().unwrap()));
-        let mac = |key: Hmac<Sha256>| <[u8; 32]>::from(key.chain_update(b"x").finalize().into_bytes());
-        let (proof, check) = (mac(derived.proof), mac(derived.check));
-        assert!(proof != check && proof != key.sign(b"x") && check != key.sign(b"x"));
-    }
-
-    #[test]
-    fn derivation_is_the_first_block_of_hkdf_expand() {
-        let (ring, label) = (ring(&[1]), "hallpass refresh token proof");
-        let block = ring.signing_key().unwrap().sign(&[label.as_bytes(), &[1]].concat());
-        let expected = <Hmac<Sha256> as hmac::KeyInit>::new_from_slice(&block).unwrap().chain_update(b"x").finalize().into_bytes();
-        let derived = ring.signing_key().unwrap().derive(label).chain_update(b"x").finalize().into_bytes();
-        assert_eq!(<[u8; 32]>::from(derived), <[u8; 32]>::from(expected));
-    }
-
-    #[test]
     fn d9_d10_what_is_no_refresh_token_is_not_read() {
         let token = keys(&[1]).issue(SESSION, 0, &SEED).unwrap();
         let (padded, longer, shorter) = (format!("{token}="), format!("{token}A"), &token[..token.len() - 1]);

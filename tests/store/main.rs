@@ -4,6 +4,7 @@
 
 mod account;
 mod faults;
+mod feed;
 mod import;
 mod migrations;
 mod proxy;

@@ -13,6 +13,8 @@ mod claims;
 mod forge;
 mod headers;
 mod keys;
+#[cfg(feature = "service")]
+mod logout;
 mod properties;
 mod revocations;
 mod segments;
