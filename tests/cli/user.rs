@@ -180,7 +180,10 @@ fn l19_a_database_of_a_newer_program_is_left_alone() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
         let pool = sqlx::SqlitePool::connect(&format!("sqlite:{}", place.path().join("hallpass.db").display())).await.unwrap();
-        sqlx::raw_sql("UPDATE _sqlx_migrations SET version = 999").execute(&pool).await.unwrap();
+        sqlx::raw_sql("UPDATE _sqlx_migrations SET version = 999 WHERE version = (SELECT MAX(version) FROM _sqlx_migrations)")
+            .execute(&pool)
+            .await
+            .unwrap();
         pool.close().await;
     });
     for args in [&["migrate"][..], &["user", "list"]] {
