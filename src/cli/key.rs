@@ -144,7 +144,7 @@ fn rotate(file: KeyFile, config: &Config, now: i64) -> Result<Outcome, Error> {
     file.save(keys)?;
     let wait = config.token.access_ttl.as_secs() + config.token.leeway.as_secs() + MARGIN_SECONDS;
     let next = format!(
-        "when every replica has read the file again, wait {wait} s (the life of a token, the leeway and a minute) and run `hallpass key retire {signs}`; to keep sessions that are not refreshed meanwhile, wait as long as sessions.idle_timeout"
+        "when every replica has read the file again, wait {wait} s (the life of a token, the leeway and a minute), or sessions.idle_timeout to keep sessions that are not refreshed meanwhile, and run `hallpass key retire {signs}`"
     );
     Ok(Outcome { action: "promoted", signs: kid.clone(), kid, next: Some(next) })
 }
