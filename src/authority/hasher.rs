@@ -1,6 +1,6 @@
 //! Passwords are verified and hashed here and nowhere else: in equal time, on threads of their own, a bounded number at once.
 //!
-//! It joins [`PasswordVerifier`] (what a look at a password costs) to [`HashPool`] (where and when that is spent). Every verification
+//! It joins `PasswordVerifier` (what a look at a password costs) to [`HashPool`] (where and when that is spent). Every verification
 //! is exactly one job, also for an account that does not exist, so that a flood of unknown names waits in the same queue.
 //! It knows nothing of accounts: whether a right password is enough is for others to say.
 

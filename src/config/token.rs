@@ -12,7 +12,7 @@ const HOUR: Duration = Duration::from_secs(3600);
 /// What the tokens say and how long they live.
 #[derive(Clone, Debug)]
 pub struct Token {
-    /// `iss`: the public address of the service, compared byte for byte (RFC 8414 s2). Empty in the default, which [`Token::check`] refuses.
+    /// `iss`: the public address of the service, compared byte for byte (RFC 8414 s2). Empty in the default, which loading refuses.
     pub issuer: String,
     /// `aud`: for whom tokens are minted. Never empty.
     pub audience: Vec<String>,
