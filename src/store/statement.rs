@@ -77,7 +77,7 @@ impl<'v> Step<'v> {
 /// Runs all steps or none, and tells how many rows each changed. The first one must write: SQLite gives a transaction that reads first no
 /// chance to wait for the write lock.
 pub(super) async fn transaction(database: &Database, steps: &[Step<'_>]) -> Result<Vec<u64>, Error> {
-    on!(database, |pool| async {
+    on_writer!(database, |pool| async {
         let mut transaction = pool.begin().await?;
         let mut changed = Vec::with_capacity(steps.len());
         for step in steps {

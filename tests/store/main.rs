@@ -30,7 +30,7 @@ impl Store {
     /// Statements that the store itself would never make.
     async fn raw(&self, sql: &str) {
         match &self.database {
-            Database::Sqlite(pool) => drop(sqlx::raw_sql(AssertSqlSafe(sql)).execute(pool).await.unwrap()),
+            Database::Sqlite(file) => drop(sqlx::raw_sql(AssertSqlSafe(sql)).execute(&file.writer).await.unwrap()),
             Database::Postgres(pool) => drop(sqlx::raw_sql(AssertSqlSafe(sql)).execute(pool).await.unwrap()),
         }
     }

@@ -266,7 +266,7 @@ async fn a_revocation_that_names_no_known_claim_or_has_no_time_cannot_be_written
         for values in ["'other', 'x', NULL, 1, 1", "'subject', 'x', NULL, 1, 1", "'session', 'x', 1, 1, 1", "'token', NULL, NULL, 1, 1"] {
             let insert = format!("INSERT INTO revocation (kind, id, issued_before, until, recorded_at) VALUES ({values})");
             let refused = match &store.database {
-                Database::Sqlite(pool) => sqlx::raw_sql(AssertSqlSafe(insert)).execute(pool).await.is_err(),
+                Database::Sqlite(file) => sqlx::raw_sql(AssertSqlSafe(insert)).execute(&file.writer).await.is_err(),
                 Database::Postgres(pool) => sqlx::raw_sql(AssertSqlSafe(insert)).execute(pool).await.is_err(),
             };
             assert!(refused, "{values}");
