@@ -38,6 +38,7 @@ macro_rules! execute {
 }
 
 pub mod account;
+mod device;
 mod email;
 mod error;
 pub mod import;
@@ -46,6 +47,7 @@ mod row;
 pub mod session;
 mod statement;
 
+pub use device::Device;
 pub use email::{Email, InvalidEmail};
 pub use error::Error;
 

@@ -82,6 +82,7 @@ mod tests {
             auth_time: 1000,
             rotated_at,
             ended_at: None,
+            device: Default::default(),
         }
     }
 
