@@ -118,20 +118,11 @@ pub fn authority(config: &Config, tokens: Tokens, clock: Clock) -> Result<Author
         issuer: config.token.issuer.clone(),
         audience: config.token.audience.clone(),
         access_ttl: config.token.access_ttl,
-        sessions: session_policy(config),
+        sessions: SessionPolicy::from(&config.sessions),
         single_active: config.sessions.single_active,
         min_password_length: config.password.min_length,
     };
     Ok(Authority::new(database, hasher, tokens, clock, terms))
-}
-
-/// How long sessions live, as configured.
-pub fn session_policy(config: &Config) -> SessionPolicy {
-    SessionPolicy {
-        idle_timeout: config.sessions.idle_timeout,
-        absolute_timeout: config.sessions.absolute_timeout,
-        refresh_grace: config.sessions.refresh_grace,
-    }
 }
 
 /// The hashing threads, as many and as dear as configured. Takes about the time of two logins.

@@ -4,9 +4,9 @@ use clap::{Args, Subcommand};
 use serde::Serialize;
 
 use super::{Error, SettingsFile, output, wait_for};
-use crate::authority;
 use crate::authority::accounts::Accounts;
 use crate::authority::sessions::Sessions;
+use crate::authority::{self, SessionPolicy};
 use crate::clock::Clock;
 use crate::config::{Config, Section};
 use crate::logging::Visible;
@@ -61,7 +61,7 @@ fn with_store(config: &Config, work: impl AsyncFnOnce(&Accounts, &Sessions) -> R
     wait_for(async {
         let database = serve::database(config)?;
         database.migrate().await?;
-        let sessions = Sessions::new(database.clone(), Clock::System, serve::session_policy(config));
+        let sessions = Sessions::new(database.clone(), Clock::System, SessionPolicy::from(&config.sessions));
         let outcome = work(&Accounts::new(database.clone(), Clock::System), &sessions).await;
         database.close().await;
         outcome
