@@ -36,8 +36,12 @@ pub fn routes(config: &mut ServiceConfig) {
 }
 
 /// The route that is there only when strangers may make accounts. Otherwise its path is 404 like any other.
-pub fn registration(config: &mut ServiceConfig) {
-    config.service(resource("/register", "POST", [web::post().to(register::register)]));
+pub fn registration(is_open: bool) -> impl Fn(&mut ServiceConfig) {
+    move |config| {
+        if is_open {
+            config.service(resource("/register", "POST", [web::post().to(register::register)]));
+        }
+    }
 }
 
 fn resource<const N: usize>(path: &str, allow: &'static str, routes: [Route; N]) -> Resource {

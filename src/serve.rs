@@ -196,18 +196,14 @@ fn self_test(config: &Config, signer: &Signer, verifier: &Verifier, now: i64) ->
 fn listen(config: &Config, guard: Guard, authority: Authority, feed: Feed) -> Result<Service, Error> {
     let readiness = Readiness::default();
     let (shared, ready) = (Data::new(authority.clone()), Data::new(readiness.clone()));
-    let (lookup, strangers_may_register) = (SessionLookup::new(authority.clone()), config.registration.enabled);
+    let (lookup, is_open) = (SessionLookup::new(authority.clone()), config.registration.enabled);
     let app = move || {
         App::new()
             .app_data(guard.clone())
             .app_data(lookup.clone())
             .app_data(shared.clone())
             .app_data(ready.clone())
-            .configure(|routes| {
-                if strangers_may_register {
-                    endpoints::registration(routes)
-                }
-            })
+            .configure(endpoints::registration(is_open))
             .configure(endpoints::routes)
             .wrap(from_fn(http::envelope))
     };

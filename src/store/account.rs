@@ -166,6 +166,7 @@ pub async fn set_disabled_at(database: &Database, id: &str, disabled_at: Option<
 /// # Errors
 /// [`Error::Unavailable`].
 pub async fn set_password_hash(database: &Database, id: &str, hash: &Secret, now: i64) -> Result<bool, Error> {
+    // The time is the password's version too: always another one than before, also for the second change within a second.
     let update = "UPDATE account SET password_hash = $2, \
                   password_changed_at = CASE WHEN password_changed_at >= $3 THEN password_changed_at + 1 ELSE $3 END WHERE id = $1";
     change_and_end_sessions(database, id, statement::step(update).text(id).text(hash.expose()).number(now), now).await
@@ -188,7 +189,7 @@ pub struct OwnPassword<'a> {
 /// # Errors
 /// [`Error::Unavailable`].
 pub async fn set_own_password_hash(database: &Database, new: OwnPassword<'_>, now: i64) -> Result<bool, Error> {
-    // The time is the password's version too: always another one than before, also for the second change within a second.
+    // The time as in `set_password_hash`.
     const CHANGE: &str = "UPDATE account SET password_hash = $2, \
                           password_changed_at = CASE WHEN password_changed_at >= $3 THEN password_changed_at + 1 ELSE $3 END \
                           WHERE id = $1 AND disabled_at IS NULL AND COALESCE(password_changed_at, -1) = $4 \

@@ -424,3 +424,22 @@ async fn c30_no_login_with_the_old_password_outlives_a_change_that_comes_at_the_
     })
     .await;
 }
+
+#[tokio::test]
+async fn two_passwords_of_one_second_are_told_apart_by_their_time() {
+    on_every_store(|store| async move {
+        let id = account_of(&store, "a@b.com").await;
+        for (now, changed_at) in [(NOW, NOW + 1), (NOW, NOW + 2), (NOW + 9, NOW + 9), (NOW + 3, NOW + 10)] {
+            let before = account::by_id(&store.database, &id).await.unwrap().unwrap().password_changed_at;
+            assert!(account::set_password_hash(&store.database, &id, &Secret::from("x"), now).await.unwrap());
+            assert_eq!(account::by_id(&store.database, &id).await.unwrap().unwrap().password_changed_at, Some(changed_at));
+            let late = Session { password_changed_at: before, ..session_of(&id, now) };
+            assert!(!insert(&store.database, &late).await.unwrap(), "a login with the password before");
+        }
+        let passwordless = NewAccount { password_hash: None, ..new_account("p@b.com") };
+        let id = account::insert(&store.database, passwordless, NOW).await.unwrap().id;
+        assert!(account::set_password_hash(&store.database, &id, &Secret::from("x"), NOW).await.unwrap());
+        assert_eq!(account::by_id(&store.database, &id).await.unwrap().unwrap().password_changed_at, Some(NOW));
+    })
+    .await;
+}
