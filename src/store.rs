@@ -45,6 +45,7 @@ pub mod import;
 pub mod revocation;
 mod row;
 pub mod session;
+mod session_insert;
 mod statement;
 
 pub use device::Device;
