@@ -14,6 +14,7 @@ mod layers;
 mod log;
 mod page;
 mod password;
+mod registration;
 mod server;
 mod sessions;
 mod token;
@@ -24,6 +25,7 @@ pub use error::Error;
 pub use keys::Keys;
 pub use log::{Log, LogFormat};
 pub use password::Password;
+pub use registration::Registration;
 pub use server::Server;
 pub use sessions::Sessions;
 pub use token::Token;
@@ -49,11 +51,13 @@ pub struct Config {
     pub sessions: Sessions,
     /// How passwords are hashed, and which are too short.
     pub password: Password,
+    /// Whether strangers may make accounts of their own.
+    pub registration: Registration,
     /// How log lines look.
     pub log: Log,
 }
 
-/// A section that a piece of work may need. `[log]` is not among them: what can be read of it can be used.
+/// A section that a piece of work may need. `[registration]` and `[log]` are not among them: what can be read of them can be used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Section {
     /// `[server]`
@@ -133,6 +137,7 @@ impl Config {
         self.token.print(page.section("token"));
         self.sessions.print(page.section("sessions"));
         self.password.print(page.section("password"));
+        self.registration.print(page.section("registration"));
         self.log.print(page.section("log"));
         page.into_text()
     }
@@ -145,6 +150,7 @@ impl Config {
             token: Token::read(settings)?,
             sessions: Sessions::read(settings)?,
             password: Password::read(settings)?,
+            registration: Registration::read(settings)?,
             log: Log::read(settings)?,
         })
     }
@@ -152,7 +158,9 @@ impl Config {
 
 /// The names of all settings, as `section.key`.
 pub fn names() -> impl Iterator<Item = &'static str> {
-    [Server::NAMES, Database::NAMES, Keys::NAMES, Token::NAMES, Sessions::NAMES, Password::NAMES, Log::NAMES].into_iter().flatten().copied()
+    let sections =
+        [Server::NAMES, Database::NAMES, Keys::NAMES, Token::NAMES, Sessions::NAMES, Password::NAMES, Registration::NAMES, Log::NAMES];
+    sections.into_iter().flatten().copied()
 }
 
 /// The environment of this process. Names or values that are not Unicode come with replacement characters instead of a panic.

@@ -2,9 +2,12 @@
 
 pub mod access_log;
 pub mod body;
+pub mod client;
 pub mod envelope;
 pub mod error;
+mod session_status;
 
 pub use body::{JsonBody, OptionalJsonBody};
+pub use client::{client_address, device};
 pub use envelope::{RequestId, envelope};
 pub use error::Error;

@@ -51,14 +51,17 @@ macro_rules! execute {
 }
 
 pub mod account;
+mod device;
 mod email;
 mod error;
 pub mod import;
 pub mod revocation;
 mod row;
 pub mod session;
+mod session_insert;
 mod statement;
 
+pub use device::Device;
 pub use email::{Email, InvalidEmail};
 pub use error::Error;
 

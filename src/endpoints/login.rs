@@ -1,13 +1,13 @@
 //! `POST /login`: e-mail address and password for a pair of tokens.
 
-use actix_web::HttpResponse;
 use actix_web::web::Data;
+use actix_web::{HttpRequest, HttpResponse};
 use serde::Deserialize;
 
 use super::token_response::token_response;
 use crate::authority::login::LoginRequest;
 use crate::authority::{Authority, Password};
-use crate::http::{Error, JsonBody};
+use crate::http::{self, Error, JsonBody};
 
 /// The body.
 #[derive(Debug, Deserialize)]
@@ -36,10 +36,11 @@ enum Transport {
 ///
 /// # Errors
 /// 400, 401, 413, 415, 503.
-pub async fn login(authority: Data<Authority>, body: JsonBody<LoginBody>) -> Result<HttpResponse, Error> {
+pub async fn login(request: HttpRequest, authority: Data<Authority>, body: JsonBody<LoginBody>) -> Result<HttpResponse, Error> {
     let JsonBody(LoginBody { email, password, scope, transport: Transport::Body, .. }) = body;
     if password.is_empty() {
         return Err(Error::InvalidRequest);
     }
-    Ok(token_response(&authority.login(LoginRequest { email, password, scope }).await?))
+    let device = http::device(&request);
+    Ok(token_response(&authority.login(LoginRequest { email, password, scope, device }).await?))
 }

@@ -1,12 +1,12 @@
 //! `POST /refresh`: a refresh token for a new pair of tokens.
 
-use actix_web::HttpResponse;
 use actix_web::web::Data;
+use actix_web::{HttpRequest, HttpResponse};
 use serde::Deserialize;
 
 use super::token_response::token_response;
 use crate::authority::Authority;
-use crate::http::{Error, JsonBody};
+use crate::http::{self, Error, JsonBody};
 use crate::secret::Secret;
 
 /// The body.
@@ -20,7 +20,7 @@ pub struct RefreshBody {
 ///
 /// # Errors
 /// 400, 401, 413, 415, 503.
-pub async fn refresh(authority: Data<Authority>, body: JsonBody<RefreshBody>) -> Result<HttpResponse, Error> {
+pub async fn refresh(request: HttpRequest, authority: Data<Authority>, body: JsonBody<RefreshBody>) -> Result<HttpResponse, Error> {
     let JsonBody(RefreshBody { refresh_token }) = body;
-    Ok(token_response(&authority.refresh(&refresh_token).await?))
+    Ok(token_response(&authority.refresh(&refresh_token, http::device(&request)).await?))
 }

@@ -2,7 +2,7 @@
 
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
-use actix_web::http::header::{CACHE_CONTROL, HeaderValue, WWW_AUTHENTICATE};
+use actix_web::http::header::{CACHE_CONTROL, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
 use serde_json::json;
 use thiserror::Error;
 
@@ -41,6 +41,9 @@ pub enum Refusal {
         /// How strong it must be.
         acr: Option<&'static str>,
     },
+    /// Whether the session is live could not be found out: 503, never "allow".
+    #[error("the session could not be looked up")]
+    Unavailable,
     /// The service forgot to set the guard up: 500, never "allow".
     #[error("the guard is not set up")]
     Misconfigured,
@@ -53,6 +56,7 @@ impl Refusal {
             Refusal::InvalidRequest => StatusCode::BAD_REQUEST,
             Refusal::MissingToken | Refusal::InvalidToken(_) | Refusal::InsufficientUserAuthentication { .. } => StatusCode::UNAUTHORIZED,
             Refusal::InsufficientScope { .. } | Refusal::InsufficientRole | Refusal::UserTokenRequired => StatusCode::FORBIDDEN,
+            Refusal::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
             Refusal::Misconfigured => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
@@ -66,6 +70,7 @@ impl Refusal {
             Refusal::InsufficientScope { .. } | Refusal::InsufficientRole => "insufficient_scope",
             Refusal::UserTokenRequired => "user_token_required",
             Refusal::InsufficientUserAuthentication { .. } => "insufficient_user_authentication",
+            Refusal::Unavailable => "temporarily_unavailable",
             Refusal::Misconfigured => "internal",
         }
     }
@@ -80,15 +85,21 @@ impl Refusal {
             Refusal::InsufficientScope { .. } | Refusal::InsufficientRole => "The access token does not allow this.",
             Refusal::UserTokenRequired => "This is for people, not for clients.",
             Refusal::InsufficientUserAuthentication { .. } => "This needs a more recent or stronger login.",
+            Refusal::Unavailable => "The service is busy or not ready. Try again shortly.",
             Refusal::Misconfigured => "The server failed.",
         }
+    }
+
+    /// Seconds after which it makes sense to try again, where it is not the request's fault; `Retry-After` says the same.
+    pub fn retry_after(&self) -> Option<u64> {
+        matches!(self, Refusal::Unavailable).then_some(3)
     }
 
     /// The value of `WWW-Authenticate`, one challenge with each parameter once; `None` where the caller's credential is not the matter.
     pub fn challenge(&self) -> Option<String> {
         const REALM: &str = r#"Bearer realm="hallpass""#;
         Some(match self {
-            Refusal::Misconfigured => return None,
+            Refusal::Unavailable | Refusal::Misconfigured => return None,
             Refusal::MissingToken => REALM.to_owned(),
             Refusal::InvalidRequest => format!(r#"{REALM}, error="invalid_request""#),
             Refusal::InvalidToken(InvalidToken::Expired) => {
@@ -109,11 +120,14 @@ impl Refusal {
 /// The refusal as a problem document (RFC 9457).
 pub(super) fn problem(refusal: &Refusal) -> HttpResponse {
     let code = refusal.code();
-    let body = json!({ "type": format!("urn:hallpass:error:{code}"), "title": refusal.title(), "status": refusal.status().as_u16(), "code": code });
+    let mut body = json!({ "type": format!("urn:hallpass:error:{code}"), "title": refusal.title(), "status": refusal.status().as_u16(), "code": code });
+    if let Some(seconds) = refusal.retry_after() {
+        body["retry_after"] = seconds.into();
+    }
     HttpResponse::build(refusal.status()).content_type("application/problem+json").body(body.to_string())
 }
 
-/// Sets what no rendering may leave out: status, challenge and `Cache-Control: no-store`.
+/// Sets what no rendering may leave out: status, challenge, `Retry-After` and `Cache-Control: no-store`.
 pub(super) fn with_challenge(refusal: &Refusal, mut response: HttpResponse) -> HttpResponse {
     *response.status_mut() = refusal.status();
     let headers = response.headers_mut();
@@ -121,6 +135,9 @@ pub(super) fn with_challenge(refusal: &Refusal, mut response: HttpResponse) -> H
     // Made of constants of printable ASCII only (`policy::authorize` checks a policy's at compile time), so this does not fail.
     if let Some(challenge) = refusal.challenge().and_then(|challenge| HeaderValue::try_from(challenge).ok()) {
         headers.insert(WWW_AUTHENTICATE, challenge);
+    }
+    if let Some(seconds) = refusal.retry_after() {
+        headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
     }
     response
 }

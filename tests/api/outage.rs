@@ -113,12 +113,12 @@ on_each_store! {
         app.add("old@example.com", PASSWORD).await;
         match app.authority.database() {
             hallpass::store::Database::Sqlite(file) => {
-                let trigger = "CREATE TRIGGER no_update BEFORE UPDATE ON account BEGIN SELECT RAISE(ABORT, 'read only'); END";
+                let trigger = "CREATE TRIGGER no_update BEFORE UPDATE OF password_hash ON account BEGIN SELECT RAISE(ABORT, 'read only'); END";
                 sqlx::raw_sql(trigger).execute(&file.writer).await.map(|_| ()).unwrap();
             }
             hallpass::store::Database::Postgres(pool) => {
                 let trigger = "CREATE FUNCTION no_update() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'read only'; END $$;
-                    CREATE TRIGGER no_update BEFORE UPDATE ON account FOR EACH ROW EXECUTE FUNCTION no_update()";
+                    CREATE TRIGGER no_update BEFORE UPDATE OF password_hash ON account FOR EACH ROW EXECUTE FUNCTION no_update()";
                 sqlx::raw_sql(trigger).execute(pool).await.map(|_| ()).unwrap();
             }
         }

@@ -35,6 +35,14 @@ impl Store {
         }
     }
 
+    /// How many rows a query gives.
+    async fn count(&self, sql: &str) -> usize {
+        match &self.database {
+            Database::Sqlite(file) => sqlx::raw_sql(AssertSqlSafe(sql)).fetch_all(&file.writer).await.unwrap().len(),
+            Database::Postgres(pool) => sqlx::raw_sql(AssertSqlSafe(sql)).fetch_all(pool).await.unwrap().len(),
+        }
+    }
+
     fn is_sqlite(&self) -> bool {
         matches!(self.database, Database::Sqlite(_))
     }
