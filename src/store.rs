@@ -41,6 +41,7 @@ pub mod account;
 mod email;
 mod error;
 pub mod import;
+pub mod notification;
 pub mod revocation;
 mod row;
 pub mod session;

@@ -91,7 +91,7 @@ impl Authority {
         session::end(&self.database, &session.account_id, ending, now).await?;
         // Here at once; if the store fails just now, with the next look at it, as everywhere else.
         match revocation::recorded_since(&self.database, now, now).await {
-            Ok(recorded) => self.tokens.revocations.add(recorded.iter().map(|recorded| &recorded.revocation)),
+            Ok(recorded) => self.tokens.revocations.add(recorded.iter().map(|recorded| &recorded.revocation), now),
             Err(error) => log::warn!("the deny list will learn of a logout later: {error}"),
         }
         Ok(())

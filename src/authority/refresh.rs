@@ -85,7 +85,7 @@ impl Authority {
     pub(super) async fn end_session(&self, account_id: &str, session_id: &str, now: i64) -> Result<(), Error> {
         session::end(&self.database, account_id, Ending::This { id: session_id }, now).await?;
         let revocation = Revocation::Session { id: session_id.to_owned(), until: crate::store::revocation::until(now) };
-        self.tokens.revocations.add([&revocation]);
+        self.tokens.revocations.add([&revocation], now);
         Ok(())
     }
 }

@@ -48,6 +48,10 @@ fn pause(retry: u32) -> Duration {
 pub(super) struct Step<'v> {
     sql: &'static str,
     values: Vec<Value<'v>>,
+    /// On which channel other processes are told when it changed something.
+    announced_on: Option<&'static str>,
+    /// Whether it is left out when the first step changed nothing.
+    depends: bool,
 }
 
 enum Value<'v> {
@@ -57,7 +61,7 @@ enum Value<'v> {
 
 /// A statement that binds nothing yet.
 pub(super) fn step<'v>(sql: &'static str) -> Step<'v> {
-    Step { sql, values: Vec::new() }
+    Step { sql, values: Vec::new(), announced_on: None, depends: false }
 }
 
 impl<'v> Step<'v> {
@@ -72,20 +76,44 @@ impl<'v> Step<'v> {
         self.values.push(Value::Number(number));
         self
     }
+
+    /// Tells whoever listens on this channel, once the transaction holds, if the step changed something.
+    pub(super) fn announced_on(mut self, channel: &'static str) -> Self {
+        self.announced_on = Some(channel);
+        self
+    }
+
+    /// Leaves the step out when the first one of the transaction changed nothing.
+    pub(super) fn if_first_changed(mut self) -> Self {
+        self.depends = true;
+        self
+    }
 }
 
 /// Runs all steps or none, and tells how many rows each changed. The first one must write: SQLite gives a transaction that reads first no
 /// chance to wait for the write lock.
+///
+/// Announcing is the one thing that the two databases do not share: SQLite is for one process, which has nobody to tell. PostgreSQL delivers
+/// when it commits, and once for any number of equal announcements.
 pub(super) async fn transaction(database: &Database, steps: &[Step<'_>]) -> Result<Vec<u64>, Error> {
+    let can_announce = matches!(database, Database::Postgres(_));
     on!(database, |pool| async {
         let mut transaction = pool.begin().await?;
         let mut changed = Vec::with_capacity(steps.len());
         for step in steps {
+            if step.depends && changed.first() == Some(&0) {
+                changed.push(0);
+                continue;
+            }
             let query = step.values.iter().fold(sqlx::query(step.sql), |query, value| match value {
                 Value::Text(text) => query.bind(*text),
                 Value::Number(number) => query.bind(*number),
             });
-            changed.push(query.execute(&mut *transaction).await?.rows_affected());
+            let rows = query.execute(&mut *transaction).await?.rows_affected();
+            if let Some(channel) = step.announced_on.filter(|_| can_announce && rows > 0) {
+                sqlx::query("SELECT pg_notify($1, '')").bind(channel).execute(&mut *transaction).await?;
+            }
+            changed.push(rows);
         }
         transaction.commit().await?;
         Ok(changed)

@@ -7,6 +7,7 @@ mod faults;
 mod feed;
 mod import;
 mod migrations;
+mod notification;
 mod proxy;
 mod session;
 
