@@ -4,8 +4,10 @@
 //! in its memory, which guarded requests look into without waiting. Entries may be read twice, late and in any order; an announcement that
 //! is lost, repeated or forged changes nothing but when they are read. It decides nothing about who is revoked.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 
 use crate::clock::Clock;
@@ -77,11 +79,12 @@ impl Feed {
 
     /// Polls for ever; `heard` is called each time the list is known to be complete.
     pub async fn run(self, heard: impl Fn()) {
-        let (bell, database) = (Bell::default(), self.database.clone());
-        tokio::select! {
-            () = bell.listen(&database) => {}
-            () = self.poll_at(&bell, heard) => {}
-        }
+        let (bell, database) = (Arc::new(Bell::default()), self.database.clone());
+        // A task of the runtime's own, which ends with this one: when the runtime ends, its connection has to be dropped inside of it.
+        let mut listening = JoinSet::new();
+        let rung = Arc::clone(&bell);
+        listening.spawn(async move { rung.listen(&database).await });
+        self.poll_at(&bell, heard).await;
     }
 
     async fn poll_at(mut self, bell: &Bell, heard: impl Fn()) {

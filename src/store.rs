@@ -38,6 +38,7 @@ macro_rules! execute {
 }
 
 pub mod account;
+pub mod audit;
 mod email;
 mod error;
 pub mod import;

@@ -8,7 +8,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use super::row::{Columns, Record, is_word_list};
 use super::statement::{self, Step};
-use super::{Database, Error, revocation};
+use super::{Database, Error, audit, revocation};
 
 const TABLE: &str = "session";
 
@@ -159,11 +159,18 @@ pub async fn rotate(database: &Database, id: &str, from: u32, now: i64) -> Resul
 /// # Errors
 /// [`Error::Unavailable`].
 pub async fn end(database: &Database, account_id: &str, which: Ending<'_>, now: i64) -> Result<(), Error> {
-    let revoke = match which {
-        Ending::This { id } => revocation::of_session(id, now),
-        Ending::Others { .. } | Ending::All => revocation::of_ended_sessions(account_id, now),
-    };
-    statement::transaction(database, &[ended(account_id, which, now), revoke]).await.map(|_| ())
+    statement::transaction(database, &[ended(account_id, which, now), revoked(account_id, which, now)]).await.map(|_| ())
+}
+
+/// Like [`end`], and writes down why in the same transaction. Only what cannot be written down is left out. False: there was nothing left to
+/// end, and so nothing to write down.
+///
+/// # Errors
+/// [`Error::Unavailable`].
+pub async fn end_and_record(database: &Database, which: Ending<'_>, account_id: &str, why: &audit::Entry, now: i64) -> Result<bool, Error> {
+    let steps = [ended(account_id, which, now), revoked(account_id, which, now), audit::written(why).aside()];
+    let changed = statement::transaction(database, &steps).await?;
+    Ok(changed.first().is_some_and(|sessions| *sessions > 0))
 }
 
 /// Deletes at most `limit` sessions that ended before `ended_before` or were made before `created_before`, and tells how many.
@@ -173,6 +180,14 @@ pub async fn end(database: &Database, account_id: &str, which: Ending<'_>, now: 
 pub async fn sweep(database: &Database, limit: u32, ended_before: i64, created_before: i64) -> Result<u64, Error> {
     let delete = "DELETE FROM session WHERE id IN (SELECT id FROM session WHERE ended_at < $1 OR created_at < $2 LIMIT $3)";
     execute!(database, sqlx::query(delete).bind(ended_before).bind(created_before).bind(i64::from(limit)))
+}
+
+/// Revokes what such a transaction ends, as its second step.
+fn revoked<'v>(account_id: &'v str, which: Ending<'v>, now: i64) -> Step<'v> {
+    match which {
+        Ending::This { id } => revocation::of_session(id, now),
+        Ending::Others { .. } | Ending::All => revocation::of_ended_sessions(account_id, now),
+    }
 }
 
 /// Ends sessions, as the first step of a transaction.

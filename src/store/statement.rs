@@ -3,6 +3,8 @@
 
 use std::time::Duration;
 
+use sqlx::Connection as _;
+
 use super::{Database, Error};
 
 /// How long to wait for a free connection or a new one.
@@ -50,23 +52,28 @@ pub(super) struct Step<'v> {
     values: Vec<Value<'v>>,
     /// On which channel other processes are told when it changed something.
     announced_on: Option<&'static str>,
-    /// Whether it is left out when the first step changed nothing.
-    depends: bool,
+    /// Whether it only accompanies the others.
+    is_aside: bool,
 }
 
 enum Value<'v> {
-    Text(&'v str),
+    Text(Option<&'v str>),
     Number(i64),
 }
 
 /// A statement that binds nothing yet.
 pub(super) fn step<'v>(sql: &'static str) -> Step<'v> {
-    Step { sql, values: Vec::new(), announced_on: None, depends: false }
+    Step { sql, values: Vec::new(), announced_on: None, is_aside: false }
 }
 
 impl<'v> Step<'v> {
     /// Binds a text.
-    pub(super) fn text(mut self, text: &'v str) -> Self {
+    pub(super) fn text(self, text: &'v str) -> Self {
+        self.optional_text(Some(text))
+    }
+
+    /// Binds a text or NULL.
+    pub(super) fn optional_text(mut self, text: Option<&'v str>) -> Self {
         self.values.push(Value::Text(text));
         self
     }
@@ -83,14 +90,14 @@ impl<'v> Step<'v> {
         self
     }
 
-    /// Leaves the step out when the first one of the transaction changed nothing.
-    pub(super) fn if_first_changed(mut self) -> Self {
-        self.depends = true;
+    /// Only accompanies the others: it is left out when the first step changed nothing, and when it fails, the others hold.
+    pub(super) fn aside(mut self) -> Self {
+        self.is_aside = true;
         self
     }
 }
 
-/// Runs all steps or none, and tells how many rows each changed. The first one must write: SQLite gives a transaction that reads first no
+/// Runs all steps or none, and tells how many rows each changed, but for those aside. The first one must write: SQLite gives a transaction that reads first no
 /// chance to wait for the write lock.
 ///
 /// Announcing is the one thing that the two databases do not share: SQLite is for one process, which has nobody to tell. PostgreSQL delivers
@@ -101,14 +108,24 @@ pub(super) async fn transaction(database: &Database, steps: &[Step<'_>]) -> Resu
         let mut transaction = pool.begin().await?;
         let mut changed = Vec::with_capacity(steps.len());
         for step in steps {
-            if step.depends && changed.first() == Some(&0) {
-                changed.push(0);
-                continue;
-            }
             let query = step.values.iter().fold(sqlx::query(step.sql), |query, value| match value {
                 Value::Text(text) => query.bind(*text),
                 Value::Number(number) => query.bind(*number),
             });
+            if step.is_aside {
+                if changed.first() != Some(&0) {
+                    // A savepoint: on PostgreSQL a statement that fails takes the whole transaction with it.
+                    let mut savepoint = transaction.begin().await?;
+                    match query.execute(&mut *savepoint).await {
+                        Ok(_) => savepoint.commit().await?,
+                        Err(error) => {
+                            savepoint.rollback().await?;
+                            log::error!("a statement was left out of a transaction: {}", Error::from(error));
+                        }
+                    }
+                }
+                continue;
+            }
             let rows = query.execute(&mut *transaction).await?.rows_affected();
             if let Some(channel) = step.announced_on.filter(|_| can_announce && rows > 0) {
                 sqlx::query("SELECT pg_notify($1, '')").bind(channel).execute(&mut *transaction).await?;

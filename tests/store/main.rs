@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stderr)]
 
 mod account;
+mod audit;
 mod faults;
 mod feed;
 mod import;
