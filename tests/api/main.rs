@@ -10,6 +10,7 @@ mod contract;
 mod hostile;
 mod login;
 mod logout;
+mod lossy;
 mod me;
 mod outage;
 mod overload;
