@@ -6,10 +6,12 @@
 
 mod account;
 mod app;
+mod audit;
 mod contract;
 mod hostile;
 mod login;
 mod logout;
+mod lossy;
 mod me;
 mod outage;
 mod overload;
