@@ -2,10 +2,11 @@
 
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
-use actix_web::http::header::{CACHE_CONTROL, HeaderValue, WWW_AUTHENTICATE};
+use actix_web::http::header::{CACHE_CONTROL, HeaderValue, VARY, WWW_AUTHENTICATE};
 use serde_json::json;
 use thiserror::Error;
 
+use super::csrf;
 use crate::token::InvalidToken;
 
 /// Why a guarded route did not answer. Holds nothing that the caller sent.
@@ -41,6 +42,9 @@ pub enum Refusal {
         /// How strong it must be.
         acr: Option<&'static str>,
     },
+    /// A cookie, sent by a page that may not use it: 403 without a challenge, since another token would not help (RFC 6750 knows no cookies).
+    #[error("the request did not come from a trusted origin")]
+    CsrfFailed,
     /// The service forgot to set the guard up: 500, never "allow".
     #[error("the guard is not set up")]
     Misconfigured,
@@ -52,7 +56,9 @@ impl Refusal {
         match self {
             Refusal::InvalidRequest => StatusCode::BAD_REQUEST,
             Refusal::MissingToken | Refusal::InvalidToken(_) | Refusal::InsufficientUserAuthentication { .. } => StatusCode::UNAUTHORIZED,
-            Refusal::InsufficientScope { .. } | Refusal::InsufficientRole | Refusal::UserTokenRequired => StatusCode::FORBIDDEN,
+            Refusal::InsufficientScope { .. } | Refusal::InsufficientRole | Refusal::UserTokenRequired | Refusal::CsrfFailed => {
+                StatusCode::FORBIDDEN
+            }
             Refusal::Misconfigured => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
@@ -66,6 +72,7 @@ impl Refusal {
             Refusal::InsufficientScope { .. } | Refusal::InsufficientRole => "insufficient_scope",
             Refusal::UserTokenRequired => "user_token_required",
             Refusal::InsufficientUserAuthentication { .. } => "insufficient_user_authentication",
+            Refusal::CsrfFailed => "csrf_failed",
             Refusal::Misconfigured => "internal",
         }
     }
@@ -80,6 +87,7 @@ impl Refusal {
             Refusal::InsufficientScope { .. } | Refusal::InsufficientRole => "The access token does not allow this.",
             Refusal::UserTokenRequired => "This is for people, not for clients.",
             Refusal::InsufficientUserAuthentication { .. } => "This needs a more recent or stronger login.",
+            Refusal::CsrfFailed => "This was not sent by a page that may use the cookies.",
             Refusal::Misconfigured => "The server failed.",
         }
     }
@@ -88,7 +96,7 @@ impl Refusal {
     pub fn challenge(&self) -> Option<String> {
         const REALM: &str = r#"Bearer realm="hallpass""#;
         Some(match self {
-            Refusal::Misconfigured => return None,
+            Refusal::CsrfFailed | Refusal::Misconfigured => return None,
             Refusal::MissingToken => REALM.to_owned(),
             Refusal::InvalidRequest => format!(r#"{REALM}, error="invalid_request""#),
             Refusal::InvalidToken(InvalidToken::Expired) => {
@@ -118,6 +126,9 @@ pub(super) fn with_challenge(refusal: &Refusal, mut response: HttpResponse) -> H
     *response.status_mut() = refusal.status();
     let headers = response.headers_mut();
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    if *refusal == Refusal::CsrfFailed {
+        headers.append(VARY, HeaderValue::from_static(csrf::VARY));
+    }
     // Made of constants of printable ASCII only (`policy::authorize` checks a policy's at compile time), so this does not fail.
     if let Some(challenge) = refusal.challenge().and_then(|challenge| HeaderValue::try_from(challenge).ok()) {
         headers.insert(WWW_AUTHENTICATE, challenge);
