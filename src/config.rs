@@ -7,11 +7,13 @@
 
 use std::path::Path;
 
+mod cookies;
 mod database;
 mod error;
 mod keys;
 mod layers;
 mod log;
+mod origin;
 mod page;
 mod password;
 mod server;
@@ -19,6 +21,7 @@ mod sessions;
 mod token;
 mod units;
 
+pub use cookies::{Cookies, SameSite};
 pub use database::Database;
 pub use error::Error;
 pub use keys::Keys;
@@ -49,11 +52,13 @@ pub struct Config {
     pub sessions: Sessions,
     /// How passwords are hashed, and which are too short.
     pub password: Password,
+    /// The cookies of those who ask for them.
+    pub cookies: Cookies,
     /// How log lines look.
     pub log: Log,
 }
 
-/// A section that a piece of work may need. `[log]` is not among them: what can be read of it can be used.
+/// A section that a piece of work may need. `[cookies]` and `[log]` are not among them: what can be read of them can be used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Section {
     /// `[server]`
@@ -133,6 +138,7 @@ impl Config {
         self.token.print(page.section("token"));
         self.sessions.print(page.section("sessions"));
         self.password.print(page.section("password"));
+        self.cookies.print(page.section("cookies"));
         self.log.print(page.section("log"));
         page.into_text()
     }
@@ -145,6 +151,7 @@ impl Config {
             token: Token::read(settings)?,
             sessions: Sessions::read(settings)?,
             password: Password::read(settings)?,
+            cookies: Cookies::read(settings)?,
             log: Log::read(settings)?,
         })
     }
@@ -152,7 +159,10 @@ impl Config {
 
 /// The names of all settings, as `section.key`.
 pub fn names() -> impl Iterator<Item = &'static str> {
-    [Server::NAMES, Database::NAMES, Keys::NAMES, Token::NAMES, Sessions::NAMES, Password::NAMES, Log::NAMES].into_iter().flatten().copied()
+    [Server::NAMES, Database::NAMES, Keys::NAMES, Token::NAMES, Sessions::NAMES, Password::NAMES, Cookies::NAMES, Log::NAMES]
+        .into_iter()
+        .flatten()
+        .copied()
 }
 
 /// The environment of this process. Names or values that are not Unicode come with replacement characters instead of a panic.

@@ -6,6 +6,7 @@
 
 mod app;
 mod contract;
+mod cookies;
 mod hostile;
 mod login;
 mod logout;
