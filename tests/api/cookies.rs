@@ -386,6 +386,17 @@ on_each_store! {
         assert_eq!((bearer.status().as_u16(), set_cookies(&bearer).len()), (204, 0), "who sent no cookie is sent none");
     }
 
+    async fn an_outage_takes_no_cookie_away(app: TestApp) {
+        let (jar, body) = login(&app).await;
+        app.raw_sql("ALTER TABLE session RENAME TO elsewhere").await;
+        for (path, body) in [("/logout", json!({})), ("/refresh", json!({})), ("/login", credentials())] {
+            assert_eq!(refused(jar.post(&app, path).json(&body)).await, (503, "temporarily_unavailable".to_owned()), "{path}");
+        }
+        app.raw_sql("ALTER TABLE elsewhere RENAME TO session").await;
+        assert!(!is_ended(&app, &text(&body, "session_id")).await);
+        assert_eq!(jar.post(&app, "/logout").send().await.unwrap().status(), 204, "what was not recorded can be tried again");
+    }
+
     async fn an_expired_access_cookie_still_logs_out(app: TestApp) {
         let (jar, body) = login(&app).await;
         app.clock.advance(3600);

@@ -1,6 +1,9 @@
 //! Group E, and B12: the token in a cookie, for guards that were told to take it from there.
 
+use actix_web::HttpRequest;
+use actix_web::test::TestRequest;
 use actix_web::web::{self, ServiceConfig};
+use allocation_counter::measure;
 use hallpass::guard::cookie::ACCESS_COOKIE;
 use hallpass::guard::{AccessToken, Anyone, Guard, MaybeAccessToken, NotAnOrigin, Protect, Require};
 use hallpass::token::Verifier;
@@ -21,7 +24,7 @@ fn routes(config: &mut ServiceConfig) {
     async fn maybe(token: MaybeAccessToken) -> String {
         token.as_ref().map_or("anonymous", AccessToken::subject).to_owned()
     }
-    async fn by_hand(request: actix_web::HttpRequest, guard: web::Data<Guard>) -> actix_web::HttpResponse {
+    async fn by_hand(request: HttpRequest, guard: web::Data<Guard>) -> actix_web::HttpResponse {
         match guard.authenticate(&request) {
             Ok(token) => actix_web::HttpResponse::Ok().body(token.subject().to_owned()),
             Err(refusal) => guard.refuse(&refusal, &request),
@@ -203,4 +206,21 @@ fn a_guard_with_origins_that_no_browser_sends_is_not_made() {
     assert_eq!(unaddressed.with_cookies(&[]).err(), Some(NotAnOrigin));
     let tenant = Guard::new(Verifier::new(ring(), &format!("{ISSUER}/tenant"), &["api"]).unwrap());
     assert!(tenant.with_cookies(&[]).is_ok());
+}
+
+#[test]
+fn a_cookie_costs_no_more_memory_than_a_header_and_a_guard_without_cookies_nothing_more() {
+    let request = |name: &'static str, value: String| TestRequest::get().insert_header((name, value)).to_http_request();
+    let (header, cookie) =
+        (request("authorization", format!("Bearer {}", good())), request("cookie", format!("{ACCESS_COOKIE}={}", good())));
+    let allocations = |guard: &Guard, request: &HttpRequest| {
+        let mut token = None;
+        let info = measure(|| token = Some(guard.authenticate(request)));
+        assert!(token.unwrap().is_ok());
+        info.count_total
+    };
+    let with_cookies = guard().with_cookies(&[APP]).unwrap();
+    // What a thread allocates once, for looking into deny lists at all.
+    allocations(&with_cookies, &header);
+    assert_eq!([allocations(&guard(), &header), allocations(&with_cookies, &header), allocations(&with_cookies, &cookie)], [1, 1, 1]);
 }
