@@ -7,6 +7,10 @@ _list:
 test *args:
     scripts/test {{args}}
 
+# Cookie mode in a real browser (Debian's Chromium, driven by Playwright)
+browser-test:
+    scripts/browser-test
+
 # The service on loopback with a throw-away key, database and user
 dev *args:
     cargo run -- serve --dev {{args}}

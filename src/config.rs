@@ -7,11 +7,13 @@
 
 use std::path::Path;
 
+mod cookies;
 mod database;
 mod error;
 mod keys;
 mod layers;
 mod log;
+mod origin;
 mod page;
 mod password;
 mod registration;
@@ -20,6 +22,7 @@ mod sessions;
 mod token;
 mod units;
 
+pub use cookies::{Cookies, SameSite};
 pub use database::Database;
 pub use error::Error;
 pub use keys::Keys;
@@ -53,11 +56,13 @@ pub struct Config {
     pub password: Password,
     /// Whether strangers may make accounts of their own.
     pub registration: Registration,
+    /// The cookies of those who ask for them.
+    pub cookies: Cookies,
     /// How log lines look.
     pub log: Log,
 }
 
-/// A section that a piece of work may need. `[registration]` and `[log]` are not among them: what can be read of them can be used.
+/// A section that a piece of work may need. `[registration]`, `[cookies]` and `[log]` are not among them: what can be read of them can be used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Section {
     /// `[server]`
@@ -138,6 +143,7 @@ impl Config {
         self.sessions.print(page.section("sessions"));
         self.password.print(page.section("password"));
         self.registration.print(page.section("registration"));
+        self.cookies.print(page.section("cookies"));
         self.log.print(page.section("log"));
         page.into_text()
     }
@@ -151,6 +157,7 @@ impl Config {
             sessions: Sessions::read(settings)?,
             password: Password::read(settings)?,
             registration: Registration::read(settings)?,
+            cookies: Cookies::read(settings)?,
             log: Log::read(settings)?,
         })
     }
@@ -158,8 +165,17 @@ impl Config {
 
 /// The names of all settings, as `section.key`.
 pub fn names() -> impl Iterator<Item = &'static str> {
-    let sections =
-        [Server::NAMES, Database::NAMES, Keys::NAMES, Token::NAMES, Sessions::NAMES, Password::NAMES, Registration::NAMES, Log::NAMES];
+    let sections = [
+        Server::NAMES,
+        Database::NAMES,
+        Keys::NAMES,
+        Token::NAMES,
+        Sessions::NAMES,
+        Password::NAMES,
+        Registration::NAMES,
+        Cookies::NAMES,
+        Log::NAMES,
+    ];
     sections.into_iter().flatten().copied()
 }
 

@@ -29,11 +29,15 @@
 //! A whole scope is guarded by [`Protect<P>`](Protect), as `web::scope("/admin").wrap(Protect::<Admin>::new())`.
 //! A route whose application data has no [`Guard`] answers 500 and logs how to mend it: forgetting never means allowing.
 //!
+//! Browsers may send the token in a cookie where [`Guard::with_cookies`] says so; then 403 `csrf_failed` is what other sites' pages get.
+//!
 //! Refusals are the challenges of RFC 6750 s3 and RFC 9470 s3 with a problem document (RFC 9457) as body; [`Guard::render_with`] replaces
 //! the body's format. `Option<AccessToken>` is not an optional login, since actix turns *any* error into `None`: use [`MaybeAccessToken`].
 
 pub mod challenge;
+pub mod cookie;
 pub mod credential;
+pub mod csrf;
 mod extract;
 pub mod live_session;
 mod middleware;
@@ -53,6 +57,7 @@ use crate::token::verify::SessionToEnd;
 
 pub use crate::token::AccessToken;
 pub use challenge::Refusal;
+pub use csrf::{NotAnOrigin, TrustedOrigins};
 #[cfg(feature = "service")]
 #[doc(hidden)]
 pub use extract::MaybeSessionToEnd;
@@ -75,6 +80,8 @@ struct Inner {
     verifier: Verifier,
     clock: Clock,
     render: Option<Arc<Render>>,
+    /// Whose pages may use the cookie. None: there is no cookie.
+    cookies: Option<TrustedOrigins>,
 }
 
 /// A request's token, kept with the request so that it is verified once; and by which guard, so that another guard does not believe it unseen.
@@ -86,7 +93,7 @@ struct Authenticated {
 impl Guard {
     /// A guard that believes what this verifier believes.
     pub fn new(verifier: Verifier) -> Self {
-        Self(Arc::new(Inner { verifier, clock: Clock::System, render: None }))
+        Self(Arc::new(Inner { verifier, clock: Clock::System, render: None, cookies: None }))
     }
 
     /// The same guard with another clock, for tests.
@@ -106,6 +113,34 @@ impl Guard {
         Self(Arc::new(Inner { render: Some(Arc::new(render)), ..Arc::unwrap_or_clone(self.0) }))
     }
 
+    /// The same guard that also takes the token from the cookie [`ACCESS_COOKIE`](cookie::ACCESS_COOKIE), which `/login` of hallpass sets when it is
+    /// asked for `"transport":"cookie"`. For services that browsers reach on the same host as hallpass, since they send it nowhere else.
+    ///
+    /// A request that changes something, which is every one but GET, HEAD and OPTIONS, must then come from a page of the issuer's origin or of
+    /// one of `allowed_origins`, or it gets 403 [`Refusal::CsrfFailed`]; so GET must change nothing. `Sec-Fetch-Site` or else `Origin` says so,
+    /// and a proxy in front must pass both on. A request with a cookie and an `Authorization: Bearer` gets 400.
+    ///
+    /// An allowed origin may do everything that the person may: name only origins that are trusted as much as your own. What they may read
+    /// is for your CORS settings to say. Answers of yours that a cache may keep need `Vary: Origin, Sec-Fetch-Site`.
+    ///
+    /// ```
+    /// # use hallpass::guard::{Guard, NotAnOrigin};
+    /// # fn with(guard: Guard) -> Result<Guard, NotAnOrigin> {
+    /// let guard = guard.with_cookies(&[])?;
+    /// # Ok(guard) }
+    /// # fn and_with(guard: Guard) -> Result<Guard, NotAnOrigin> {
+    /// // Or, for a single-page application on another origin of the same site:
+    /// let guard = guard.with_cookies(&["https://app.example.com"])?;
+    /// # Ok(guard) }
+    /// ```
+    ///
+    /// # Errors
+    /// [`NotAnOrigin`] when one of these, or the verifier's issuer, is no origin that a browser would send.
+    pub fn with_cookies(self, allowed_origins: &[&str]) -> Result<Self, NotAnOrigin> {
+        let origins = TrustedOrigins::new(self.0.verifier.issuer(), allowed_origins)?;
+        Ok(Self(Arc::new(Inner { cookies: Some(origins), ..Arc::unwrap_or_clone(self.0) })))
+    }
+
     /// The verifier in use.
     pub fn verifier(&self) -> &Verifier {
         &self.0.verifier
@@ -114,24 +149,35 @@ impl Guard {
     /// The token that this request carries, verified: what the extractors do, for code that has only the request.
     ///
     /// # Errors
-    /// [`Refusal::MissingToken`], [`Refusal::InvalidRequest`] or [`Refusal::InvalidToken`].
+    /// [`Refusal::MissingToken`], [`Refusal::InvalidRequest`], [`Refusal::InvalidToken`] or, with cookies, [`Refusal::CsrfFailed`].
     pub fn authenticate(&self, request: &HttpRequest) -> Result<AccessToken, Refusal> {
         if let Some(known) = request.extensions().get::<Authenticated>()
             && Arc::ptr_eq(&known.guard.0, &self.0)
         {
             return Ok(known.token.clone());
         }
-        let token = credential::bearer(request.headers())?.ok_or(Refusal::MissingToken)?;
+        let token = credential::token(request, self.0.cookies.as_ref())?.ok_or(Refusal::MissingToken)?;
         self.0.verifier.verify(token, self.0.clock.now()).map_err(Refusal::InvalidToken)
     }
 
     #[cfg(feature = "service")]
     fn session_to_end(&self, request: &HttpRequest) -> Result<Option<SessionToEnd>, Refusal> {
-        let Some(token) = credential::bearer(request.headers())? else {
+        let Some(token) = credential::token(request, self.0.cookies.as_ref())? else {
             return Ok(None);
         };
         let session = self.0.verifier.verify_for_logout(token, self.0.clock.now()).map_err(Refusal::InvalidToken)?;
         session.ok_or(Refusal::UserTokenRequired).map(Some)
+    }
+
+    /// Whether this request may use cookies: what [`Guard::with_cookies`] asks of requests, for routes of your own that read or set others.
+    ///
+    /// # Errors
+    /// [`Refusal::CsrfFailed`]; always for a guard without cookies.
+    pub fn check_origin(&self, request: &HttpRequest) -> Result<(), Refusal> {
+        match &self.0.cookies {
+            Some(origins) => origins.check(request.method(), request.headers()),
+            None => Err(Refusal::CsrfFailed),
+        }
     }
 
     /// The answer to a refused request.

@@ -1,13 +1,15 @@
-//! What every answer of the service has in common: bodies in, problems out, headers, access lines. Knows no endpoint.
+//! What every answer of the service has in common: bodies in, problems out, headers, cookies, access lines. Knows no endpoint.
 
 pub mod access_log;
 pub mod body;
 pub mod client;
+pub mod cookie;
 pub mod envelope;
 pub mod error;
 mod session_status;
 
 pub use body::{JsonBody, OptionalJsonBody};
 pub use client::{client_address, device};
+pub use cookie::{Cookies, Transport};
 pub use envelope::{RequestId, envelope};
 pub use error::Error;

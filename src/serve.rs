@@ -14,8 +14,8 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::endpoints::{self, probes::Readiness};
 use crate::feed::Feed;
-use crate::guard::{Guard, SessionLookup};
-use crate::http;
+use crate::guard::{Guard, NotAnOrigin, SessionLookup};
+use crate::http::{self, Cookies};
 use crate::store::{self, Database};
 use crate::token::opaque::RefreshKeys;
 use crate::token::{KeyRing, RevocationList, Signer, UnusableKey, Verifier, claims, verify::UnsafeVerifier};
@@ -43,6 +43,9 @@ pub enum Error {
     /// Issuer, audience or leeway.
     #[error("token.issuer, token.audience or token.leeway: {0}")]
     Verifier(#[from] UnsafeVerifier),
+    /// Whose pages may use the cookies.
+    #[error("token.issuer or server.cors_origins: {0}")]
+    Origins(#[from] NotAnOrigin),
     /// The hashing threads.
     #[error("{0}")]
     Hasher(#[from] hasher::StartError),
@@ -71,7 +74,7 @@ pub enum Error {
 impl Error {
     /// Whether other settings would mend it.
     pub fn is_configuration(&self) -> bool {
-        matches!(self, Error::Keys { .. } | Error::Verifier(_) | Error::Store(_))
+        matches!(self, Error::Keys { .. } | Error::Verifier(_) | Error::Origins(_) | Error::Store(_))
     }
 }
 
@@ -101,7 +104,8 @@ pub fn service(config: &Config, clock: Clock) -> Result<Service, Error> {
         .with_leeway(config.token.leeway)?
         .with_revocations(tokens.revocations.clone());
     self_test(config, &tokens.signer, &verifier, clock.now())?;
-    let guard = Guard::new(verifier).with_clock(clock.clone()).render_with(http::error::refusal);
+    let origins: Vec<&str> = config.server.cors_origins.iter().map(String::as_str).collect();
+    let guard = Guard::new(verifier).with_clock(clock.clone()).render_with(http::error::refusal).with_cookies(&origins)?;
     let (revocations, authority) = (tokens.revocations.clone(), authority(config, tokens, clock.clone())?);
     let feed = Feed::new(authority.database().clone(), revocations, clock);
     listen(config, guard, authority, feed)
@@ -197,11 +201,13 @@ fn listen(config: &Config, guard: Guard, authority: Authority, feed: Feed) -> Re
     let readiness = Readiness::default();
     let (shared, ready) = (Data::new(authority.clone()), Data::new(readiness.clone()));
     let (lookup, is_open) = (SessionLookup::new(authority.clone()), config.registration.enabled);
+    let cookies = Data::new(Cookies::new(guard.clone(), config.cookies.same_site));
     let app = move || {
         App::new()
             .app_data(guard.clone())
             .app_data(lookup.clone())
             .app_data(shared.clone())
+            .app_data(cookies.clone())
             .app_data(ready.clone())
             .configure(endpoints::registration(is_open))
             .configure(endpoints::routes)

@@ -59,6 +59,21 @@ impl Authority {
         }
     }
 
+    /// Ends the session whose refresh token a browser gives up by logging in anew, whoever's it is: it may have been planted there, and nobody
+    /// can use it from that browser any more. What is no token of ours is nothing to end.
+    ///
+    /// # Errors
+    /// [`Error::StoreUnavailable`]: it was not ended.
+    pub async fn end_replaced(&self, refresh_token: &Secret) -> Result<(), Error> {
+        let Some(presented) = self.tokens.refresh.read(refresh_token.expose()) else {
+            return Ok(());
+        };
+        match self.session_of(&presented).await? {
+            Some(session) if session.ended_at.is_none() => self.end_session(&session.account_id, &session.id, self.clock.now()).await,
+            _ => Ok(()),
+        }
+    }
+
     async fn logout_by_refresh_token(&self, which: Which, token: &Secret, bearer: Option<&SessionToEnd>) -> Result<(), Error> {
         let presented = self.tokens.refresh.read(token.expose()).ok_or(Error::InvalidRefreshToken)?;
         if bearer.is_some_and(|bearer| bearer.id != presented.session.to_string()) {

@@ -202,6 +202,13 @@ fn k11_values_out_of_range_are_refused_with_the_range() {
         ("database", "max_connections = 0", "1 to 1000"),
         ("database", "url = \"mysql://db/x\"", "sqlite:FILE"),
         ("database", "url = \"sqlite::memory:\"", "must name a file"),
+        ("server", "cors_origins = [\"*\"]", "begin with https://"),
+        ("server", "cors_origins = [\"null\"]", "begin with https://"),
+        ("server", "cors_origins = [\"https://a.example\", \"https://b.example/\"]", "path"),
+        ("server", "cors_origins = [\"http://b.example\"]", "loopback"),
+        ("server", "cors_origins = 1", "list of texts"),
+        ("cookies", "same_site = \"none\"", "\"strict\" or \"lax\""),
+        ("cookies", "same_site = \"Lax\"", "\"strict\" or \"lax\""),
         ("log", "format = \"JSON\"", "\"auto\", \"text\" or \"json\""),
         ("log", "format = \"\"", "is empty"),
         ("token", "audience = []", "at least one"),
@@ -217,6 +224,23 @@ fn k11_values_out_of_range_are_refused_with_the_range() {
     for line in ["access_ttl = \"60s\"", "access_ttl = \"1h\"", "leeway = \"0s\"", "leeway = \"1m\""] {
         assert!(load(&format!("[token]\n{line}\n"), &[]).is_ok(), "{line}");
     }
+}
+
+#[test]
+fn e3_an_issuer_whose_cookies_would_vanish_does_not_start() {
+    // No setting turns cookies on, so the issuer is refused whoever logs in how: over plain http a browser keeps `Secure` cookies of loopback only.
+    for issuer in ["http://auth.example.com", "http://10.0.0.1:8080", "http://localhost.example.com"] {
+        let error = refusal(&format!("[token]\nissuer = \"{issuer}\"\n"), &[]);
+        assert!(error.starts_with("token.issuer") && error.contains("must begin with https://"), "{error}");
+    }
+    assert!(load("[token]\nissuer = \"http://127.0.0.1:8080\"\n", &[]).is_ok());
+}
+
+#[test]
+fn origins_that_may_use_the_cookies_are_a_list() {
+    let config = load("", &[("HALLPASS__SERVER__CORS_ORIGINS", "https://app.example.com, http://localhost:3000")]).unwrap();
+    assert_eq!(config.server.cors_origins, ["https://app.example.com", "http://localhost:3000"]);
+    assert_eq!(load("[cookies]\nsame_site = \"lax\"\n", &[]).unwrap().cookies.same_site, SameSite::Lax);
 }
 
 #[test]

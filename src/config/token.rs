@@ -1,8 +1,8 @@
 //! `[token]`: what the tokens say and how long they live.
 
-use std::net::{IpAddr, Ipv6Addr};
 use std::time::Duration;
 
+use super::origin::check_origin;
 use super::units::check_duration;
 use super::{Error, layers::Settings, page::Page};
 
@@ -71,9 +71,6 @@ fn check_issuer(issuer: &str) -> Result<(), &'static str> {
     if issuer.is_empty() {
         return Err("is not set: give the public address of this service, for instance \"https://auth.example.com\"");
     }
-    let Some((scheme, rest)) = issuer.split_once("://").filter(|(scheme, _)| ["https", "http"].contains(scheme)) else {
-        return Err("must begin with https://");
-    };
     if issuer.contains(['?', '#']) {
         return Err("may not have a query or a fragment: leave out everything from the ? or #");
     }
@@ -83,44 +80,9 @@ fn check_issuer(issuer: &str) -> Result<(), &'static str> {
     if !issuer.bytes().all(|byte| byte.is_ascii_graphic() && !br#""<>\^`{|}"#.contains(&byte)) {
         return Err("may hold only the ASCII characters of a URL");
     }
-    let (authority, _path) = rest.split_once('/').unwrap_or((rest, ""));
-    let host = check_authority(scheme, authority)?;
-    if scheme == "http" && !is_loopback(host) {
-        return Err("must begin with https:// (http:// is only for a loopback host such as 127.0.0.1)");
-    }
-    Ok(())
-}
-
-/// Checks `host[:port]` and gives the host, an IPv6 address without its brackets.
-fn check_authority<'a>(scheme: &str, authority: &'a str) -> Result<&'a str, &'static str> {
-    if authority.contains('@') {
-        return Err("may not hold a user name or a password");
-    }
-    let (host, port) = match authority.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
-        Some((host, port)) if host.parse::<Ipv6Addr>().is_ok() => (host, port),
-        Some(_) => return Err("has an IPv6 address that cannot be read"),
-        None => authority.split_at(authority.find(':').unwrap_or(authority.len())),
-    };
-    let is_name = |host: &str| !host.is_empty() && host.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-.".contains(&byte));
-    if !authority.starts_with('[') && !is_name(host) {
-        return Err("must name a host, for instance \"https://auth.example.com\"");
-    }
-    if host.bytes().any(|byte| byte.is_ascii_uppercase()) {
-        return Err("must have its host in lower case, as browsers send it");
-    }
-    let default_port = if scheme == "https" { ":443" } else { ":80" };
-    match port {
-        "" => Ok(host),
-        port if port == default_port => Err("may not name the default port: leave it out, as browsers do"),
-        port => match port.strip_prefix(':').map(str::parse::<u16>) {
-            Some(Ok(1..)) if !port.starts_with(":+") && !port.starts_with(":0") => Ok(host),
-            _ => Err("has a port that is not a number from 1 to 65535"),
-        },
-    }
-}
-
-fn is_loopback(host: &str) -> bool {
-    host == "localhost" || host.ends_with(".localhost") || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
+    let authority_at = issuer.find("://").map_or(0, |scheme| scheme + 3);
+    let path_at = issuer[authority_at..].find('/').map_or(issuer.len(), |path| authority_at + path);
+    check_origin(&issuer[..path_at])
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use serde::Deserialize;
 use super::token_response::token_response;
 use crate::authority::login::LoginRequest;
 use crate::authority::{Authority, Password};
-use crate::http::{self, Error, JsonBody};
+use crate::http::{self, Cookies, Error, JsonBody, Transport};
 
 /// The body.
 #[derive(Debug, Deserialize)]
@@ -24,23 +24,32 @@ pub struct LoginBody {
     transport: Transport,
 }
 
-/// How the tokens travel. Cookies are refused until there is a cookie mode, rather than ignored.
-#[derive(Debug, Default, Deserialize)]
-#[serde(rename_all = "lowercase")]
-enum Transport {
-    #[default]
-    Body,
-}
-
 /// The handler.
 ///
 /// # Errors
-/// 400, 401, 413, 415, 503.
-pub async fn login(request: HttpRequest, authority: Data<Authority>, body: JsonBody<LoginBody>) -> Result<HttpResponse, Error> {
-    let JsonBody(LoginBody { email, password, scope, transport: Transport::Body, .. }) = body;
+/// 400, 401, 403, 413, 415, 503.
+pub async fn login(
+    request: HttpRequest,
+    authority: Data<Authority>,
+    cookies: Data<Cookies>,
+    body: JsonBody<LoginBody>,
+) -> Result<HttpResponse, Error> {
+    let JsonBody(LoginBody { email, password, scope, transport, .. }) = body;
     if password.is_empty() {
         return Err(Error::InvalidRequest);
     }
+    // Before the password is looked at: a foreign page must not log anybody in, least of all to an account of its own.
+    let replaced = match transport {
+        Transport::Body => None,
+        Transport::Cookie => {
+            cookies.check_origin(&request)?;
+            cookies.refresh_token(&request)?
+        }
+    };
     let device = http::device(&request);
-    Ok(token_response(&authority.login(LoginRequest { email, password, scope, device }).await?))
+    let grant = authority.login(LoginRequest { email, password, scope, device }).await?;
+    if let Some(replaced) = replaced {
+        authority.end_replaced(&replaced).await?;
+    }
+    token_response(&grant, transport, &cookies)
 }

@@ -6,21 +6,32 @@ use serde::Deserialize;
 
 use super::token_response::token_response;
 use crate::authority::Authority;
-use crate::http::{self, Error, JsonBody};
+use crate::http::{self, Cookies, Error, OptionalJsonBody, Transport};
 use crate::secret::Secret;
 
-/// The body.
-#[derive(Debug, Deserialize)]
+/// The body, which is left out by those who send a cookie.
+#[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RefreshBody {
-    refresh_token: Secret,
+    #[serde(default)]
+    refresh_token: Option<Secret>,
 }
 
-/// The handler.
+/// The handler. A refusal leaves the cookies alone: what is refused may be an older one than the browser has by now.
 ///
 /// # Errors
-/// 400, 401, 413, 415, 503.
-pub async fn refresh(request: HttpRequest, authority: Data<Authority>, body: JsonBody<RefreshBody>) -> Result<HttpResponse, Error> {
-    let JsonBody(RefreshBody { refresh_token }) = body;
-    Ok(token_response(&authority.refresh(&refresh_token, http::device(&request)).await?))
+/// 400, 401, 403, 413, 415, 503.
+pub async fn refresh(
+    request: HttpRequest,
+    authority: Data<Authority>,
+    cookies: Data<Cookies>,
+    body: OptionalJsonBody<RefreshBody>,
+) -> Result<HttpResponse, Error> {
+    let OptionalJsonBody(RefreshBody { refresh_token }) = body;
+    let (refresh_token, transport) = match (refresh_token, cookies.refresh_token(&request)?) {
+        (Some(refresh_token), None) => (refresh_token, Transport::Body),
+        (None, Some(refresh_token)) => (refresh_token, Transport::Cookie),
+        (Some(_), Some(_)) | (None, None) => return Err(Error::InvalidRequest),
+    };
+    token_response(&authority.refresh(&refresh_token, http::device(&request)).await?, transport, &cookies)
 }

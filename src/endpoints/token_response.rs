@@ -1,35 +1,47 @@
 //! The answer to whoever is given tokens (RFC 6749 s5.1).
 
 use actix_web::HttpResponse;
-use actix_web::http::header::{CACHE_CONTROL, PRAGMA};
+use actix_web::http::header::{CACHE_CONTROL, HeaderValue, PRAGMA};
 use serde::Serialize;
 
 use crate::authority::Grant;
+use crate::http::{Cookies, Error, Transport};
 
 #[derive(Serialize)]
 struct TokenResponse<'a> {
-    access_token: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    access_token: Option<&'a str>,
     token_type: &'static str,
     expires_in: u64,
     expires_at: i64,
-    refresh_token: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    refresh_token: Option<&'a str>,
     refresh_expires_in: u64,
     scope: &'a str,
     session_id: &'a str,
 }
 
-/// 200 with the tokens, kept by no cache.
-pub(super) fn token_response(grant: &Grant) -> HttpResponse {
-    let mut response = HttpResponse::Ok();
-    response.insert_header((CACHE_CONTROL, "no-store")).insert_header((PRAGMA, "no-cache"));
-    response.json(TokenResponse {
-        access_token: grant.access_token.expose(),
+/// 200 with the tokens, kept by no cache. Those that travel as cookies are not in the body: no script of the page is to see them.
+///
+/// # Errors
+/// None for tokens of ours.
+pub(super) fn token_response(grant: &Grant, transport: Transport, cookies: &Cookies) -> Result<HttpResponse, Error> {
+    let in_body = transport == Transport::Body;
+    let mut response = HttpResponse::Ok().json(TokenResponse {
+        access_token: in_body.then(|| grant.access_token.expose()),
         token_type: "Bearer",
         expires_in: grant.expires_in,
         expires_at: grant.expires_at,
-        refresh_token: grant.refresh_token.expose(),
+        refresh_token: in_body.then(|| grant.refresh_token.expose()),
         refresh_expires_in: grant.refresh_expires_in,
         scope: &grant.scope,
         session_id: &grant.session_id,
-    })
+    });
+    let headers = response.headers_mut();
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(PRAGMA, HeaderValue::from_static("no-cache"));
+    if transport == Transport::Cookie {
+        cookies.keep(grant, headers)?;
+    }
+    Ok(response)
 }

@@ -2,10 +2,11 @@
 
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
-use actix_web::http::header::{CACHE_CONTROL, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
+use actix_web::http::header::{CACHE_CONTROL, HeaderValue, RETRY_AFTER, VARY, WWW_AUTHENTICATE};
 use serde_json::json;
 use thiserror::Error;
 
+use super::csrf;
 use crate::token::InvalidToken;
 
 /// Why a guarded route did not answer. Holds nothing that the caller sent.
@@ -44,6 +45,9 @@ pub enum Refusal {
     /// Whether the session is live could not be found out: 503, never "allow".
     #[error("the session could not be looked up")]
     Unavailable,
+    /// A cookie, sent by a page that may not use it: 403 without a challenge, since another token would not help (RFC 6750 knows no cookies).
+    #[error("the request did not come from a trusted origin")]
+    CsrfFailed,
     /// The service forgot to set the guard up: 500, never "allow".
     #[error("the guard is not set up")]
     Misconfigured,
@@ -55,7 +59,9 @@ impl Refusal {
         match self {
             Refusal::InvalidRequest => StatusCode::BAD_REQUEST,
             Refusal::MissingToken | Refusal::InvalidToken(_) | Refusal::InsufficientUserAuthentication { .. } => StatusCode::UNAUTHORIZED,
-            Refusal::InsufficientScope { .. } | Refusal::InsufficientRole | Refusal::UserTokenRequired => StatusCode::FORBIDDEN,
+            Refusal::InsufficientScope { .. } | Refusal::InsufficientRole | Refusal::UserTokenRequired | Refusal::CsrfFailed => {
+                StatusCode::FORBIDDEN
+            }
             Refusal::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
             Refusal::Misconfigured => StatusCode::INTERNAL_SERVER_ERROR,
         }
@@ -71,6 +77,7 @@ impl Refusal {
             Refusal::UserTokenRequired => "user_token_required",
             Refusal::InsufficientUserAuthentication { .. } => "insufficient_user_authentication",
             Refusal::Unavailable => "temporarily_unavailable",
+            Refusal::CsrfFailed => "csrf_failed",
             Refusal::Misconfigured => "internal",
         }
     }
@@ -86,6 +93,7 @@ impl Refusal {
             Refusal::UserTokenRequired => "This is for people, not for clients.",
             Refusal::InsufficientUserAuthentication { .. } => "This needs a more recent or stronger login.",
             Refusal::Unavailable => "The service is busy or not ready. Try again shortly.",
+            Refusal::CsrfFailed => "This was not sent by a page that may use the cookies.",
             Refusal::Misconfigured => "The server failed.",
         }
     }
@@ -99,7 +107,7 @@ impl Refusal {
     pub fn challenge(&self) -> Option<String> {
         const REALM: &str = r#"Bearer realm="hallpass""#;
         Some(match self {
-            Refusal::Unavailable | Refusal::Misconfigured => return None,
+            Refusal::Unavailable | Refusal::CsrfFailed | Refusal::Misconfigured => return None,
             Refusal::MissingToken => REALM.to_owned(),
             Refusal::InvalidRequest => format!(r#"{REALM}, error="invalid_request""#),
             Refusal::InvalidToken(InvalidToken::Expired) => {
@@ -132,6 +140,9 @@ pub(super) fn with_challenge(refusal: &Refusal, mut response: HttpResponse) -> H
     *response.status_mut() = refusal.status();
     let headers = response.headers_mut();
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    if *refusal == Refusal::CsrfFailed {
+        headers.append(VARY, HeaderValue::from_static(csrf::VARY));
+    }
     // Made of constants of printable ASCII only (`policy::authorize` checks a policy's at compile time), so this does not fail.
     if let Some(challenge) = refusal.challenge().and_then(|challenge| HeaderValue::try_from(challenge).ok()) {
         headers.insert(WWW_AUTHENTICATE, challenge);

@@ -1,8 +1,29 @@
-//! Finds the bearer token of a request (RFC 6750 s2.1). The query and the body are never looked at.
+//! Finds the one credential of a request: a bearer token (RFC 6750 s2.1) or, where a guard was told so, a cookie. The query and the body are
+//! never looked at.
 
+use actix_web::HttpRequest;
 use actix_web::http::header::{AUTHORIZATION, HeaderMap};
 
 use super::Refusal;
+use super::cookie::{ACCESS_COOKIE, cookie};
+use super::csrf::TrustedOrigins;
+
+/// The token of this request, not looked into; from the cookie only if there are origins whose pages may send it.
+///
+/// # Errors
+/// Those of [`bearer`]; [`Refusal::InvalidRequest`] for two credentials, since neither may silently win over the other; [`Refusal::CsrfFailed`]
+/// for a cookie that a foreign page made the browser send.
+pub(super) fn token<'r>(request: &'r HttpRequest, origins: Option<&TrustedOrigins>) -> Result<Option<&'r [u8]>, Refusal> {
+    let bearer = bearer(request.headers())?;
+    let Some(origins) = origins else {
+        return Ok(bearer);
+    };
+    match (bearer, cookie(request.headers(), ACCESS_COOKIE)?) {
+        (Some(_), Some(_)) => Err(Refusal::InvalidRequest),
+        (None, Some(token)) => origins.check(request.method(), request.headers()).map(|()| Some(token)),
+        (bearer, None) => Ok(bearer),
+    }
+}
 
 /// The token of the one `Authorization` header, not looked into; `None` when there is no header, an empty one, or one of another scheme.
 ///

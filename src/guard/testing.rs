@@ -2,12 +2,13 @@
 
 use std::time::Duration;
 
-use actix_web::http::header::AUTHORIZATION;
+use actix_web::http::header::{AUTHORIZATION, COOKIE, HeaderName};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Map, Value, json};
 
 use super::Guard;
+use super::cookie::ACCESS_COOKIE;
 use crate::clock::{Clock, TestClock};
 use crate::token::{KeyRing, RevocationList, Signer, Verifier};
 
@@ -155,7 +156,12 @@ impl TestToken<'_> {
     }
 
     /// The header that carries it, as a pair for `insert_header`.
-    pub fn bearer(&self) -> (actix_web::http::header::HeaderName, String) {
+    pub fn bearer(&self) -> (HeaderName, String) {
         (AUTHORIZATION, format!("Bearer {}", self.sign()))
+    }
+
+    /// The cookie that carries it, as a pair for `insert_header`. Anything but GET needs a `Sec-Fetch-Site: same-origin` beside it.
+    pub fn cookie(&self) -> (HeaderName, String) {
+        (COOKIE, format!("{ACCESS_COOKIE}={}", self.sign()))
     }
 }

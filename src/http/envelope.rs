@@ -6,7 +6,7 @@ use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::error::InternalError;
 use actix_web::http::header::{
-    CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
+    CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, REFERRER_POLICY, VARY, X_CONTENT_TYPE_OPTIONS,
 };
 use actix_web::middleware::Next;
 use actix_web::{HttpMessage as _, HttpResponse, ResponseError as _};
@@ -17,6 +17,7 @@ use super::Error;
 use super::access_log::AccessLine;
 use super::error::Problem;
 use crate::authority;
+use crate::guard::csrf;
 
 /// The longest request target that is looked at, in bytes.
 const MAX_URI_BYTES: usize = 8 * 1024;
@@ -119,6 +120,8 @@ fn dress(mut response: HttpResponse, id: &RequestId) -> HttpResponse {
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
     headers.insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'"));
+    // On every route, since a cookie may decide any of them: a route that forgets it would poison somebody's cache.
+    headers.insert(VARY, HeaderValue::from_static(csrf::VARY));
     // Nothing here may be kept by a cache unless a route says otherwise.
     if !headers.contains_key(CACHE_CONTROL) {
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));

@@ -95,6 +95,11 @@ impl Verifier {
         self
     }
 
+    /// The issuer whose tokens are believed.
+    pub fn issuer(&self) -> &str {
+        &self.issuer
+    }
+
     /// The deny list in use.
     pub fn revocations(&self) -> &RevocationList {
         &self.revocations

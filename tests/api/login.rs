@@ -236,9 +236,12 @@ on_each_store! {
         assert_eq!(asked.status(), 200);
     }
 
-    async fn cookie_transport_is_refused_while_there_is_no_cookie_mode(app: TestApp) {
-        assert_eq!(post_status(&app, json!({ "email": EMAIL, "password": PASSWORD, "transport": "cookie" })).await.0, 400);
+    async fn a_transport_that_is_none_is_refused(app: TestApp) {
+        for transport in [json!("Cookie"), json!("header"), json!(""), json!(null), json!(["cookie"])] {
+            assert_eq!(post_status(&app, json!({ "email": EMAIL, "password": PASSWORD, "transport": transport })).await.0, 400, "{transport}");
+        }
         let body = app.post_login(&json!({ "email": EMAIL, "password": PASSWORD, "transport": "body" })).send().await.unwrap();
         assert_eq!(body.status(), 200);
+        assert!(!body.headers().contains_key("set-cookie"));
     }
 }

@@ -8,6 +8,7 @@ mod account;
 mod app;
 mod audit;
 mod contract;
+mod cookies;
 mod hostile;
 mod login;
 mod logout;

@@ -5,6 +5,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
 
+mod cookies;
 mod credentials;
 #[path = "../token/forge.rs"]
 #[allow(dead_code, reason = "shared with the tests of the token room, which use all of it")]
