@@ -11,12 +11,15 @@ pub mod hash_pool;
 pub mod hasher;
 pub mod login;
 pub mod logout;
+pub mod own_account;
 pub mod password;
 pub mod password_hash;
 pub mod password_policy;
 pub mod password_verifier;
 pub mod refresh;
+pub mod register;
 pub mod session_policy;
+pub mod sessions;
 pub mod sweep;
 
 use std::time::Duration;
@@ -31,6 +34,8 @@ pub use grant::Grant;
 pub use hasher::{Hasher, HasherSettings};
 pub use password::Password;
 pub use session_policy::SessionPolicy;
+
+pub use crate::store::Device;
 
 /// Everything the use cases work with.
 #[derive(Clone)]
@@ -64,6 +69,8 @@ pub struct Terms {
     pub access_ttl: Duration,
     /// How long sessions live.
     pub sessions: SessionPolicy,
+    /// Whether a login ends the person's other sessions.
+    pub single_active: bool,
     /// The shortest new password, in characters.
     pub min_password_length: usize,
 }

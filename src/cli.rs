@@ -32,6 +32,7 @@ mod prompt;
 mod record;
 mod rows;
 mod serve;
+mod session;
 mod token;
 mod user;
 
@@ -83,6 +84,9 @@ enum Command {
     /// Add, change, list, import and export the people who can log in.
     #[command(subcommand)]
     User(user::UserCommand),
+    /// List and end people's sessions.
+    #[command(subcommand)]
+    Session(session::SessionCommand),
     /// Make and change signing keys.
     #[command(subcommand)]
     Key(key::KeyCommand),
@@ -142,6 +146,7 @@ fn run(Cli { settings, command }: Cli) -> Result<(), Error> {
         Command::Config(command) => config_command::run(&command, &settings),
         Command::Migrate => migrate(&settings),
         Command::User(command) => user::run(command, &settings),
+        Command::Session(command) => session::run(command, &settings),
         Command::Key(command) => key::run(command, &settings),
         Command::Token(command) => token::run(&command, &settings),
         Command::Calibrate(command) => calibrate::run(&command),

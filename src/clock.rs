@@ -4,6 +4,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 /// Where `now` comes from: the system, or a test that sets it.
 #[derive(Clone, Debug, Default)]
@@ -20,10 +21,16 @@ impl Clock {
     #[allow(clippy::disallowed_methods, reason = "this is the one place that reads the wall clock")]
     pub fn now(&self) -> i64 {
         match self {
-            Clock::System => chrono::Utc::now().timestamp(),
+            Clock::System => seconds_since_1970(SystemTime::now()),
             Clock::Test(clock) => clock.now(),
         }
     }
+}
+
+/// A clock that was never set may stand before 1970.
+fn seconds_since_1970(time: SystemTime) -> i64 {
+    let seconds = |since: std::time::Duration| i64::try_from(since.as_secs()).unwrap_or(i64::MAX);
+    time.duration_since(UNIX_EPOCH).map_or_else(|before| -seconds(before.duration()), seconds)
 }
 
 /// A clock for tests. Clones share one time.

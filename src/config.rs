@@ -16,6 +16,7 @@ mod log;
 mod origin;
 mod page;
 mod password;
+mod registration;
 mod server;
 mod sessions;
 mod token;
@@ -27,6 +28,7 @@ pub use error::Error;
 pub use keys::Keys;
 pub use log::{Log, LogFormat};
 pub use password::Password;
+pub use registration::Registration;
 pub use server::Server;
 pub use sessions::Sessions;
 pub use token::Token;
@@ -54,11 +56,13 @@ pub struct Config {
     pub password: Password,
     /// The cookies of those who ask for them.
     pub cookies: Cookies,
+    /// Whether strangers may make accounts of their own.
+    pub registration: Registration,
     /// How log lines look.
     pub log: Log,
 }
 
-/// A section that a piece of work may need. `[cookies]` and `[log]` are not among them: what can be read of them can be used.
+/// A section that a piece of work may need. `[cookies]`, `[registration]` and `[log]` are not among them: what can be read of them can be used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Section {
     /// `[server]`
@@ -139,6 +143,7 @@ impl Config {
         self.sessions.print(page.section("sessions"));
         self.password.print(page.section("password"));
         self.cookies.print(page.section("cookies"));
+        self.registration.print(page.section("registration"));
         self.log.print(page.section("log"));
         page.into_text()
     }
@@ -152,6 +157,7 @@ impl Config {
             sessions: Sessions::read(settings)?,
             password: Password::read(settings)?,
             cookies: Cookies::read(settings)?,
+            registration: Registration::read(settings)?,
             log: Log::read(settings)?,
         })
     }
@@ -159,10 +165,18 @@ impl Config {
 
 /// The names of all settings, as `section.key`.
 pub fn names() -> impl Iterator<Item = &'static str> {
-    [Server::NAMES, Database::NAMES, Keys::NAMES, Token::NAMES, Sessions::NAMES, Password::NAMES, Cookies::NAMES, Log::NAMES]
-        .into_iter()
-        .flatten()
-        .copied()
+    let sections = [
+        Server::NAMES,
+        Database::NAMES,
+        Keys::NAMES,
+        Token::NAMES,
+        Sessions::NAMES,
+        Password::NAMES,
+        Cookies::NAMES,
+        Registration::NAMES,
+        Log::NAMES,
+    ];
+    sections.into_iter().flatten().copied()
 }
 
 /// The environment of this process. Names or values that are not Unicode come with replacement characters instead of a panic.

@@ -1,10 +1,13 @@
 //! The routes: thin adapters that parse, make one call to the authority, and serialise. This file is the single table of them.
 
+pub mod account;
 pub mod login;
 pub mod logout;
 pub mod me;
 pub mod probes;
 pub mod refresh;
+pub mod register;
+pub mod sessions;
 mod token_response;
 
 use actix_web::web::{self, ServiceConfig};
@@ -13,7 +16,7 @@ use actix_web::{Resource, Route};
 use crate::http::Error;
 
 /// The routes that answer without a credential. Every other route refuses a request that has none.
-pub const PUBLIC: [&str; 5] = ["/login", "/refresh", "/livez", "/readyz", "/healthz"];
+pub const PUBLIC: [&str; 6] = ["/login", "/refresh", "/register", "/livez", "/readyz", "/healthz"];
 
 /// Every route of the service. What is not here is 404, what is here with another method is 405.
 pub fn routes(config: &mut ServiceConfig) {
@@ -22,10 +25,23 @@ pub fn routes(config: &mut ServiceConfig) {
         .service(resource("/refresh", "POST", [web::post().to(refresh::refresh)]))
         .service(resource("/logout", "POST", [web::post().to(logout::logout)]))
         .service(resource("/me", "GET, HEAD", [web::get().to(me::me), web::head().to(me::me)]))
+        .service(resource("/account", "GET, HEAD", [web::get().to(account::account), web::head().to(account::account)]))
+        .service(resource("/account/password", "POST", [web::post().to(account::change_password)]))
+        .service(resource("/sessions", "GET, HEAD", [web::get().to(sessions::list), web::head().to(sessions::list)]))
+        .service(resource("/sessions/{id}", "DELETE", [web::delete().to(sessions::end)]))
         .service(resource("/livez", "GET, HEAD", [web::get().to(probes::livez), web::head().to(probes::livez)]))
         .service(resource("/healthz", "GET, HEAD", [web::get().to(probes::livez), web::head().to(probes::livez)]))
         .service(resource("/readyz", "GET, HEAD", [web::get().to(probes::readyz), web::head().to(probes::readyz)]))
         .default_service(web::to(|| async { Err::<(), _>(Error::NotFound) }));
+}
+
+/// The route that is there only when strangers may make accounts. Otherwise its path is 404 like any other.
+pub fn registration(is_open: bool) -> impl Fn(&mut ServiceConfig) {
+    move |config| {
+        if is_open {
+            config.service(resource("/register", "POST", [web::post().to(register::register)]));
+        }
+    }
 }
 
 fn resource<const N: usize>(path: &str, allow: &'static str, routes: [Route; N]) -> Resource {

@@ -24,6 +24,7 @@
 //! | [`AccessToken`] | 401 | 401 | |
 //! | [`MaybeAccessToken`] | `None` | 401 | |
 //! | [`Require<P>`](Require) | 401 | 401 | 403, or 401 asking for a fresh login, as its [`Policy`] says |
+//! | [`LiveSession<P>`](LiveSession) | 401 | 401 | the same, 403 for a client, 401 when the session is over, 503 when nobody knows: it waits for your look-up |
 //!
 //! A whole scope is guarded by [`Protect<P>`](Protect), as `web::scope("/admin").wrap(Protect::<Admin>::new())`.
 //! A route whose application data has no [`Guard`] answers 500 and logs how to mend it: forgetting never means allowing.
@@ -38,6 +39,7 @@ pub mod cookie;
 pub mod credential;
 pub mod csrf;
 mod extract;
+pub mod live_session;
 mod middleware;
 pub mod policy;
 #[cfg(feature = "testing")]
@@ -60,6 +62,7 @@ pub use csrf::{NotAnOrigin, TrustedOrigins};
 #[doc(hidden)]
 pub use extract::MaybeSessionToEnd;
 pub use extract::{MaybeAccessToken, Require};
+pub use live_session::{LiveSession, SessionLookup, SessionState, SessionStatus};
 pub use middleware::Protect;
 pub use policy::{Anyone, Policy};
 

@@ -2,11 +2,14 @@
 
 pub mod access_log;
 pub mod body;
+pub mod client;
 pub mod cookie;
 pub mod envelope;
 pub mod error;
+mod session_status;
 
 pub use body::{JsonBody, OptionalJsonBody};
+pub use client::{client_address, device};
 pub use cookie::{Cookies, Transport};
 pub use envelope::{RequestId, envelope};
 pub use error::Error;

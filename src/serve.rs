@@ -14,7 +14,7 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::endpoints::{self, probes::Readiness};
 use crate::feed::Feed;
-use crate::guard::{Guard, NotAnOrigin};
+use crate::guard::{Guard, NotAnOrigin, SessionLookup};
 use crate::http::{self, Cookies};
 use crate::store::{self, Database};
 use crate::token::opaque::RefreshKeys;
@@ -122,11 +122,8 @@ pub fn authority(config: &Config, tokens: Tokens, clock: Clock) -> Result<Author
         issuer: config.token.issuer.clone(),
         audience: config.token.audience.clone(),
         access_ttl: config.token.access_ttl,
-        sessions: SessionPolicy {
-            idle_timeout: config.sessions.idle_timeout,
-            absolute_timeout: config.sessions.absolute_timeout,
-            refresh_grace: config.sessions.refresh_grace,
-        },
+        sessions: SessionPolicy::from(&config.sessions),
+        single_active: config.sessions.single_active,
         min_password_length: config.password.min_length,
     };
     Ok(Authority::new(database, hasher, tokens, clock, terms))
@@ -204,12 +201,15 @@ fn listen(config: &Config, guard: Guard, authority: Authority, feed: Feed) -> Re
     let readiness = Readiness::default();
     let (shared, ready) = (Data::new(authority.clone()), Data::new(readiness.clone()));
     let cookies = Data::new(Cookies::new(guard.clone(), config.cookies.same_site));
+    let (lookup, is_open) = (SessionLookup::new(authority.clone()), config.registration.enabled);
     let app = move || {
         App::new()
             .app_data(guard.clone())
+            .app_data(lookup.clone())
             .app_data(shared.clone())
             .app_data(cookies.clone())
             .app_data(ready.clone())
+            .configure(endpoints::registration(is_open))
             .configure(endpoints::routes)
             .wrap(from_fn(http::envelope))
     };

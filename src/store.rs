@@ -16,36 +16,52 @@ use uuid::{ContextV7, Timestamp, Uuid};
 
 use crate::secret::masked_url;
 
-/// Runs one statement, an expression that makes a future from a pool, on whichever driver it is: with the time limit, the retries and the
-/// error of [`statement::run`]. The expression may be evaluated again, so it borrows what it binds.
+/// Runs one statement that only reads, an expression that makes a future from a pool, on whichever driver it is: with the time limit, the
+/// retries and the error of [`statement::run`]. The expression may be evaluated again, so it borrows what it binds.
 macro_rules! on {
     ($database:expr, |$pool:ident| $statement:expr) => {
-        on!($database, within $crate::store::statement::LIMIT, |$pool| $statement)
+        on!(@run $database, $crate::store::statement::LIMIT, readers, |$pool| $statement)
     };
-    ($database:expr, within $limit:expr, |$pool:ident| $statement:expr) => {
+    (@run $database:expr, $limit:expr, $side:ident, |$pool:ident| $statement:expr) => {
         match $database {
-            $crate::store::Database::Sqlite($pool) => $crate::store::statement::run($limit, || $statement).await,
+            $crate::store::Database::Sqlite(file) => {
+                let $pool = &file.$side;
+                $crate::store::statement::run($limit, || $statement).await
+            }
             $crate::store::Database::Postgres($pool) => $crate::store::statement::run($limit, || $statement).await,
         }
+    };
+}
+
+/// The same for what writes: on SQLite it waits in line for the one connection that does.
+macro_rules! on_writer {
+    ($database:expr, |$pool:ident| $statement:expr) => {
+        on_writer!($database, within $crate::store::statement::LIMIT, |$pool| $statement)
+    };
+    ($database:expr, within $limit:expr, |$pool:ident| $statement:expr) => {
+        on!(@run $database, $limit, writer, |$pool| $statement)
     };
 }
 
 /// Runs one statement that gives no rows and tells how many it changed.
 macro_rules! execute {
     ($database:expr, $query:expr) => {
-        on!($database, |pool| async { Ok($query.execute(pool).await?.rows_affected()) })
+        on_writer!($database, |pool| async { Ok($query.execute(pool).await?.rows_affected()) })
     };
 }
 
 pub mod account;
+mod device;
 mod email;
 mod error;
 pub mod import;
 pub mod revocation;
 mod row;
 pub mod session;
+mod session_insert;
 mod statement;
 
+pub use device::Device;
 pub use email::{Email, InvalidEmail};
 pub use error::Error;
 
@@ -63,9 +79,19 @@ const RELEASE_LIMIT: Duration = Duration::from_secs(1);
 #[derive(Clone, Debug)]
 pub enum Database {
     /// One file on this machine, for one process.
-    Sqlite(SqlitePool),
+    Sqlite(SqliteFile),
     /// A server, shared by all replicas.
     Postgres(PgPool),
+}
+
+/// An SQLite file and the connections to it. SQLite lets one connection write at a time and has no queue for the others: they sleep and
+/// try again, and under load the unlucky ones never win. So all writes of this process go over one connection, first come, first served.
+#[derive(Clone, Debug)]
+pub struct SqliteFile {
+    /// For statements that only read.
+    pub readers: SqlitePool,
+    /// The one connection for those that write.
+    pub writer: SqlitePool,
 }
 
 impl Database {
@@ -94,7 +120,7 @@ impl Database {
     pub async fn migrate(&self) -> Result<(), Error> {
         let migration = async {
             match self {
-                Self::Sqlite(pool) => migrate_sqlite(pool.connect_options().as_ref()).await,
+                Self::Sqlite(file) => migrate_sqlite(file.writer.connect_options().as_ref()).await,
                 Self::Postgres(pool) => migrate_postgres(pool.connect_options().as_ref()).await,
             }
         };
@@ -107,13 +133,16 @@ impl Database {
     /// [`Error::Unavailable`].
     pub async fn ping(&self) -> Result<(), Error> {
         // `SELECT 1` alone would not touch the file of SQLite.
-        execute!(self, sqlx::query("SELECT 1 FROM account LIMIT 1")).map(|_| ())
+        on!(self, |pool| async { sqlx::query("SELECT 1 FROM account LIMIT 1").execute(pool).await.map(|_| ()) })
     }
 
     /// Closes all connections after what they are doing; later statements fail.
     pub async fn close(&self) {
         match self {
-            Self::Sqlite(pool) => pool.close().await,
+            Self::Sqlite(file) => {
+                file.readers.close().await;
+                file.writer.close().await;
+            }
             Self::Postgres(pool) => pool.close().await,
         }
     }
@@ -136,8 +165,9 @@ fn open_sqlite(url: &str, max_connections: u32) -> Result<Database, Error> {
         .foreign_keys(true)
         .busy_timeout(SQLITE_BUSY)
         .disable_statement_logging();
-    let pool = SqlitePoolOptions::new().max_connections(max_connections).acquire_timeout(statement::ACQUIRE_LIMIT);
-    Ok(Database::Sqlite(pool.connect_lazy_with(options)))
+    let pool = |connections| SqlitePoolOptions::new().max_connections(connections).acquire_timeout(statement::ACQUIRE_LIMIT);
+    let (readers, writer) = (pool(max_connections).connect_lazy_with(options.clone()), pool(1).connect_lazy_with(options));
+    Ok(Database::Sqlite(SqliteFile { readers, writer }))
 }
 
 /// Creates the file with mode 0600 unless it is there; SQLite gives the same mode to the files it puts beside it.

@@ -52,7 +52,7 @@ impl Authority {
 }
 
 impl NewPasswords {
-    async fn hash(&self, password: Password, email: &Email) -> Result<Secret, Error> {
+    pub(super) async fn hash(&self, password: Password, email: &Email) -> Result<Secret, Error> {
         let context = password_policy::context_of(email.as_typed());
         match self.hasher.hash_new(password, &context, self.min_length).await {
             Ok(hash) => Ok(Secret::from(hash.as_str())),

@@ -6,7 +6,7 @@
 use super::grant::granted_scope;
 use super::hasher::Verdict;
 use super::password_hash::StoredHash;
-use super::{Authority, Error, Grant, Password};
+use super::{Authority, Device, Error, Grant, Password};
 use crate::secret::Secret;
 use crate::store::account::{self, Account};
 use crate::store::session::{self, Session};
@@ -22,6 +22,8 @@ pub struct LoginRequest {
     pub password: Password,
     /// The scope asked for; everything the person holds if none is named.
     pub scope: Option<String>,
+    /// What it is sent with.
+    pub device: Device,
 }
 
 impl Authority {
@@ -40,7 +42,7 @@ impl Authority {
         if let Some(upgrade) = upgrade {
             self.upgrade_password_hash(&account, &upgrade).await;
         }
-        self.begin_session(&account, request.scope.as_deref()).await
+        self.begin_session(&account, request.scope.as_deref(), request.device).await
     }
 
     /// The account, if this can be an address at all and there is one. A row that cannot be read counts as none, and is logged.
@@ -68,7 +70,7 @@ impl Authority {
     }
 
     /// A new session, never one that was there before, and its first tokens.
-    async fn begin_session(&self, account: &Account, requested: Option<&str>) -> Result<Grant, Error> {
+    async fn begin_session(&self, account: &Account, requested: Option<&str>, device: Device) -> Result<Grant, Error> {
         let scope = granted_scope(&account.scope, requested)?;
         let now = self.clock.now();
         let session = Session {
@@ -84,10 +86,20 @@ impl Authority {
             auth_time: now,
             rotated_at: now,
             ended_at: None,
+            device,
         };
         let grant = self.grant(account, &session, scope, now)?;
         // Disabled, deleted or given another password since it was looked at: the insertion knows.
-        if session::insert(&self.database, &session).await? { Ok(grant) } else { Err(Error::InvalidCredentials) }
+        if self.insert(&session, now).await? { Ok(grant) } else { Err(Error::InvalidCredentials) }
+    }
+
+    async fn insert(&self, session: &Session, now: i64) -> Result<bool, Error> {
+        if !self.terms.single_active {
+            return Ok(session::insert(&self.database, session).await?);
+        }
+        let inserted = session::insert_alone(&self.database, session).await?;
+        self.learn_what_ended(now).await;
+        Ok(inserted)
     }
 }
 

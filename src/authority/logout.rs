@@ -104,12 +104,16 @@ impl Authority {
     async fn end_several(&self, session: &Session, which: Which, now: i64) -> Result<(), Error> {
         let ending = if which == Which::Others { Ending::Others { id: &session.id } } else { Ending::All };
         session::end(&self.database, &session.account_id, ending, now).await?;
-        // Here at once; if the store fails just now, with the next look at it, as everywhere else.
+        self.learn_what_ended(now).await;
+        Ok(())
+    }
+
+    /// Refuses here at once what was revoked just now; if the store fails at this moment, with the next look at it, as everywhere else.
+    pub(super) async fn learn_what_ended(&self, now: i64) {
         match revocation::recorded_since(&self.database, now, now).await {
             Ok(recorded) => self.tokens.revocations.add(recorded.iter().map(|recorded| &recorded.revocation)),
-            Err(error) => log::warn!("the deny list will learn of a logout later: {error}"),
+            Err(error) => log::warn!("the deny list will learn later of sessions that ended: {error}"),
         }
-        Ok(())
     }
 
     /// Whether what was asked for out of a session that is over is so already: then asking again was harmless.

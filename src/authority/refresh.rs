@@ -5,7 +5,7 @@
 
 use super::grant::remaining_scope;
 use super::session_policy::Standing;
-use super::{Authority, Error, Grant};
+use super::{Authority, Device, Error, Grant};
 use crate::secret::Secret;
 use crate::store::account::{self, Account};
 use crate::store::session::{self, Ending, Session};
@@ -13,17 +13,18 @@ use crate::token::Revocation;
 use crate::token::opaque::Presented;
 
 impl Authority {
-    /// Takes a refresh token for a new pair of tokens. Scope and roles are what the account holds now, `auth_time` stays that of the login.
+    /// Takes a refresh token for a new pair of tokens, and notes the device. Scope and roles are what the account holds now, `auth_time` stays
+    /// that of the login.
     ///
     /// # Errors
     /// [`Error::InvalidRefreshToken`] for whatever is wrong with the token, its session or its account; then the session is over, unless
     /// the token named none. [`Error::StoreUnavailable`].
-    pub async fn refresh(&self, refresh_token: &Secret) -> Result<Grant, Error> {
+    pub async fn refresh(&self, refresh_token: &Secret, device: Device) -> Result<Grant, Error> {
         let presented = self.tokens.refresh.read(refresh_token.expose()).ok_or(Error::InvalidRefreshToken)?;
         let session = self.session_of(&presented).await?.ok_or(Error::InvalidRefreshToken)?;
         let now = self.clock.now();
         match self.terms.sessions.standing(&session, presented.generation, now) {
-            Standing::Current => self.rotate(session, now).await,
+            Standing::Current => self.rotate(Session { device, ..session }, now).await,
             Standing::Predecessor => {
                 let account = self.account_behind(&session, now).await?;
                 let scope = remaining_scope(&account.scope, session.scope.as_deref())?;
@@ -43,11 +44,10 @@ impl Authority {
     /// Moves on to the next generation. The tokens are made first: an account whose token would be too long has lost nothing.
     async fn rotate(&self, session: Session, now: i64) -> Result<Grant, Error> {
         let account = self.account_behind(&session, now).await?;
-        let from = session.generation;
         let scope = remaining_scope(&account.scope, session.scope.as_deref())?;
-        let next = Session { generation: from.saturating_add(1), rotated_at: now, ..session };
+        let next = Session { generation: session.generation.saturating_add(1), rotated_at: now, ..session };
         let grant = self.grant(&account, &next, scope, now)?;
-        if session::rotate(&self.database, &next.id, from, now).await? {
+        if session::rotate(&self.database, &next).await? {
             return Ok(grant);
         }
         // Somebody was faster by a moment. The token was the current one when it came, so this is no reuse, whatever the grace; and the
@@ -60,15 +60,17 @@ impl Authority {
 
     /// The account, if it is what it was at the login: there, enabled, with the same password. If not, the session ends here.
     async fn account_behind(&self, session: &Session, now: i64) -> Result<Account, Error> {
-        let account = account::by_id(&self.database, &session.account_id).await?;
+        let account = async || account::by_id(&self.database, &session.account_id).await;
         let same = |account: &Account| account.disabled_at.is_none() && account.password_changed_at == session.password_changed_at;
-        match account.filter(same) {
-            Some(account) => Ok(account),
-            None => {
-                self.end_session(&session.account_id, &session.id, now).await?;
-                Err(Error::InvalidRefreshToken)
-            }
+        if let Some(account) = account().await?.filter(same) {
+            return Ok(account);
         }
+        // The person may have set a new password in this very session between the two looks: then the session has moved along with it.
+        if session::of_account_in_force(&self.database, &session.id, &session.account_id).await?.is_some() {
+            return account().await?.ok_or(Error::InvalidRefreshToken);
+        }
+        self.end_session(&session.account_id, &session.id, now).await?;
+        Err(Error::InvalidRefreshToken)
     }
 
     /// Ends a session whose refresh token was used by two, and says so in the log.

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::config;
 use crate::store::session::Session;
 
 /// The rules by which sessions live and end.
@@ -27,6 +28,12 @@ pub enum Standing {
     Predecessor,
     /// Anything else: two hold what one was given, and there is no telling which of them is the person.
     Reused,
+}
+
+impl From<&config::Sessions> for SessionPolicy {
+    fn from(settings: &config::Sessions) -> Self {
+        Self { idle_timeout: settings.idle_timeout, absolute_timeout: settings.absolute_timeout, refresh_grace: settings.refresh_grace }
+    }
 }
 
 impl SessionPolicy {
@@ -82,6 +89,7 @@ mod tests {
             auth_time: 1000,
             rotated_at,
             ended_at: None,
+            device: Default::default(),
         }
     }
 

@@ -39,6 +39,7 @@ pub(super) fn settings(mut config: Config) -> Result<Config, Error> {
     config.keys = config::Keys { file: Some(keys), secret: None };
     config.database.url = Secret::from(format!("sqlite:{FOLDER}/hallpass.db"));
     config.password = config::Password { hash_threads: config.password.hash_threads, ..config::Password::default() };
+    config.registration.enabled = true;
     config.check()?;
     // Below what the settings allow: here a login should cost nothing.
     config.password.bcrypt_cost = MIN_COST;

@@ -86,6 +86,17 @@ impl Settings {
         number.map(Some).ok_or_else(|| Error::setting(name, "must be a whole number that is not negative"))
     }
 
+    /// Yes or no; the environment gives it as text.
+    pub(super) fn flag(&self, name: &str) -> Result<Option<bool>, Error> {
+        let flag = match self.values.get(name).map(|value| &value.kind) {
+            None => return Ok(None),
+            Some(ValueKind::Boolean(flag)) => Some(*flag),
+            Some(ValueKind::String(text)) => text.parse().ok(),
+            Some(_) => None,
+        };
+        flag.map(Some).ok_or_else(|| Error::setting(name, "must be true or false"))
+    }
+
     pub(super) fn duration(&self, name: &str) -> Result<Option<Duration>, Error> {
         let refused = || Error::setting(name, "must be a whole number with a unit (s, m, h or d), for instance \"90s\" or \"5m\"");
         match self.values.get(name).map(|value| &value.kind) {

@@ -19,6 +19,10 @@ impl Page {
         self.write(format_args!("{key} = {value}"))
     }
 
+    pub(super) fn flag(&mut self, key: &str, value: bool) -> &mut Self {
+        self.write(format_args!("{key} = {value}"))
+    }
+
     pub(super) fn text(&mut self, key: &str, value: impl Display) -> &mut Self {
         self.write(format_args!("{key} = {}", quoted(&value.to_string())))
     }

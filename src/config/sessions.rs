@@ -18,16 +18,19 @@ pub struct Sessions {
     pub absolute_timeout: Duration,
     /// How long after a refresh the token that was used may be sent once more.
     pub refresh_grace: Duration,
+    /// Whether a login ends the person's other sessions.
+    pub single_active: bool,
 }
 
 impl Default for Sessions {
     fn default() -> Self {
-        Self { idle_timeout: 7 * DAY, absolute_timeout: 30 * DAY, refresh_grace: 10 * SECOND }
+        Self { idle_timeout: 7 * DAY, absolute_timeout: 30 * DAY, refresh_grace: 10 * SECOND, single_active: false }
     }
 }
 
 impl Sessions {
-    pub(super) const NAMES: &[&str] = &["sessions.idle_timeout", "sessions.absolute_timeout", "sessions.refresh_grace"];
+    pub(super) const NAMES: &[&str] =
+        &["sessions.idle_timeout", "sessions.absolute_timeout", "sessions.refresh_grace", "sessions.single_active"];
 
     pub(super) fn read(settings: &Settings) -> Result<Self, Error> {
         let default = Self::default();
@@ -35,6 +38,7 @@ impl Sessions {
             idle_timeout: settings.duration("sessions.idle_timeout")?.unwrap_or(default.idle_timeout),
             absolute_timeout: settings.duration("sessions.absolute_timeout")?.unwrap_or(default.absolute_timeout),
             refresh_grace: settings.duration("sessions.refresh_grace")?.unwrap_or(default.refresh_grace),
+            single_active: settings.flag("sessions.single_active")?.unwrap_or(default.single_active),
         })
     }
 
@@ -46,6 +50,6 @@ impl Sessions {
 
     pub(super) fn print(&self, page: &mut Page) {
         page.duration("idle_timeout", self.idle_timeout).duration("absolute_timeout", self.absolute_timeout);
-        page.duration("refresh_grace", self.refresh_grace);
+        page.duration("refresh_grace", self.refresh_grace).flag("single_active", self.single_active);
     }
 }

@@ -45,6 +45,7 @@ fn without_a_file_the_defaults_hold() {
     assert_eq!(config.password.queue_timeout, Duration::from_secs(2));
     let sessions = (config.sessions.idle_timeout, config.sessions.absolute_timeout, config.sessions.refresh_grace);
     assert_eq!(sessions, (Duration::from_secs(7 * 86_400), Duration::from_secs(30 * 86_400), Duration::from_secs(10)));
+    assert_eq!((config.sessions.single_active, config.registration.enabled), (false, false));
     assert_eq!(config.log.format, LogFormat::Auto);
     assert!(config.server.workers >= 1 && config.password.hash_threads >= 1);
 }
@@ -143,8 +144,6 @@ fn k10_unknown_settings_are_refused_and_named_wherever_they_come_from() {
         ("token = 1\n", "token"),
         ("[Token]\nleeway = \"1s\"\n", "Token"),
         // Named by the contract, but not built yet: a setting that would do nothing must not be accepted.
-        ("[registration]\nenabled = true\n", "registration"),
-        ("[sessions]\nsingle_active = true\n", "sessions.single_active"),
         ("[server]\nops_listen = \"127.0.0.1:9090\"\n", "server.ops_listen"),
     ] {
         let error = refusal(toml, &[]);
@@ -182,6 +181,8 @@ fn k11_values_out_of_range_are_refused_with_the_range() {
         ("sessions", "idle_timeout = \"0s\"", "\"1s\" to \"90d\""),
         ("sessions", "absolute_timeout = \"91d\"", "\"1s\" to \"90d\""),
         ("sessions", "refresh_grace = \"61s\"", "\"0s\" to \"1m\""),
+        ("sessions", "single_active = 1", "true or false"),
+        ("registration", "enabled = \"yes\"", "true or false"),
         ("password", "bcrypt_cost = 9", "10 to 14"),
         ("password", "bcrypt_cost = 15", "10 to 14"),
         ("password", "bcrypt_cost = 32", "10 to 14"),

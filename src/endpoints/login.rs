@@ -7,7 +7,7 @@ use serde::Deserialize;
 use super::token_response::token_response;
 use crate::authority::login::LoginRequest;
 use crate::authority::{Authority, Password};
-use crate::http::{Cookies, Error, JsonBody, Transport};
+use crate::http::{self, Cookies, Error, JsonBody, Transport};
 
 /// The body.
 #[derive(Debug, Deserialize)]
@@ -46,7 +46,8 @@ pub async fn login(
             cookies.refresh_token(&request)?
         }
     };
-    let grant = authority.login(LoginRequest { email, password, scope }).await?;
+    let device = http::device(&request);
+    let grant = authority.login(LoginRequest { email, password, scope, device }).await?;
     if let Some(replaced) = replaced {
         authority.end_replaced(&replaced).await?;
     }

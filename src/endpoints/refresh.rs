@@ -6,7 +6,7 @@ use serde::Deserialize;
 
 use super::token_response::token_response;
 use crate::authority::Authority;
-use crate::http::{Cookies, Error, OptionalJsonBody, Transport};
+use crate::http::{self, Cookies, Error, OptionalJsonBody, Transport};
 use crate::secret::Secret;
 
 /// The body, which is left out by those who send a cookie.
@@ -33,5 +33,6 @@ pub async fn refresh(
         (None, Some(refresh_token)) => (refresh_token, Transport::Cookie),
         (Some(_), Some(_)) | (None, None) => return Err(Error::InvalidRequest),
     };
-    token_response(&authority.refresh(&refresh_token).await?, transport, &cookies)
+    let grant = authority.refresh(&refresh_token, http::device(&request)).await?;
+    token_response(&grant, transport, &cookies)
 }

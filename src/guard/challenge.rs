@@ -2,7 +2,7 @@
 
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
-use actix_web::http::header::{CACHE_CONTROL, HeaderValue, VARY, WWW_AUTHENTICATE};
+use actix_web::http::header::{CACHE_CONTROL, HeaderValue, RETRY_AFTER, VARY, WWW_AUTHENTICATE};
 use serde_json::json;
 use thiserror::Error;
 
@@ -45,6 +45,9 @@ pub enum Refusal {
     /// A cookie, sent by a page that may not use it: 403 without a challenge, since another token would not help (RFC 6750 knows no cookies).
     #[error("the request did not come from a trusted origin")]
     CsrfFailed,
+    /// Whether the session is live could not be found out: 503, never "allow".
+    #[error("the session could not be looked up")]
+    Unavailable,
     /// The service forgot to set the guard up: 500, never "allow".
     #[error("the guard is not set up")]
     Misconfigured,
@@ -59,6 +62,7 @@ impl Refusal {
             Refusal::InsufficientScope { .. } | Refusal::InsufficientRole | Refusal::UserTokenRequired | Refusal::CsrfFailed => {
                 StatusCode::FORBIDDEN
             }
+            Refusal::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
             Refusal::Misconfigured => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
@@ -73,6 +77,7 @@ impl Refusal {
             Refusal::UserTokenRequired => "user_token_required",
             Refusal::InsufficientUserAuthentication { .. } => "insufficient_user_authentication",
             Refusal::CsrfFailed => "csrf_failed",
+            Refusal::Unavailable => "temporarily_unavailable",
             Refusal::Misconfigured => "internal",
         }
     }
@@ -88,15 +93,21 @@ impl Refusal {
             Refusal::UserTokenRequired => "This is for people, not for clients.",
             Refusal::InsufficientUserAuthentication { .. } => "This needs a more recent or stronger login.",
             Refusal::CsrfFailed => "This was not sent by a page that may use the cookies.",
+            Refusal::Unavailable => "The service is busy or not ready. Try again shortly.",
             Refusal::Misconfigured => "The server failed.",
         }
+    }
+
+    /// Seconds after which it makes sense to try again, where it is not the request's fault; `Retry-After` says the same.
+    pub fn retry_after(&self) -> Option<u64> {
+        matches!(self, Refusal::Unavailable).then_some(3)
     }
 
     /// The value of `WWW-Authenticate`, one challenge with each parameter once; `None` where the caller's credential is not the matter.
     pub fn challenge(&self) -> Option<String> {
         const REALM: &str = r#"Bearer realm="hallpass""#;
         Some(match self {
-            Refusal::CsrfFailed | Refusal::Misconfigured => return None,
+            Refusal::CsrfFailed | Refusal::Unavailable | Refusal::Misconfigured => return None,
             Refusal::MissingToken => REALM.to_owned(),
             Refusal::InvalidRequest => format!(r#"{REALM}, error="invalid_request""#),
             Refusal::InvalidToken(InvalidToken::Expired) => {
@@ -117,11 +128,14 @@ impl Refusal {
 /// The refusal as a problem document (RFC 9457).
 pub(super) fn problem(refusal: &Refusal) -> HttpResponse {
     let code = refusal.code();
-    let body = json!({ "type": format!("urn:hallpass:error:{code}"), "title": refusal.title(), "status": refusal.status().as_u16(), "code": code });
+    let mut body = json!({ "type": format!("urn:hallpass:error:{code}"), "title": refusal.title(), "status": refusal.status().as_u16(), "code": code });
+    if let Some(seconds) = refusal.retry_after() {
+        body["retry_after"] = seconds.into();
+    }
     HttpResponse::build(refusal.status()).content_type("application/problem+json").body(body.to_string())
 }
 
-/// Sets what no rendering may leave out: status, challenge and `Cache-Control: no-store`.
+/// Sets what no rendering may leave out: status, challenge, `Retry-After` and `Cache-Control: no-store`.
 pub(super) fn with_challenge(refusal: &Refusal, mut response: HttpResponse) -> HttpResponse {
     *response.status_mut() = refusal.status();
     let headers = response.headers_mut();
@@ -132,6 +146,9 @@ pub(super) fn with_challenge(refusal: &Refusal, mut response: HttpResponse) -> H
     // Made of constants of printable ASCII only (`policy::authorize` checks a policy's at compile time), so this does not fail.
     if let Some(challenge) = refusal.challenge().and_then(|challenge| HeaderValue::try_from(challenge).ok()) {
         headers.insert(WWW_AUTHENTICATE, challenge);
+    }
+    if let Some(seconds) = refusal.retry_after() {
+        headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
     }
     response
 }

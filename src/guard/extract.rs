@@ -117,6 +117,6 @@ pub(super) fn authorize<P: Policy>(request: &HttpRequest) -> Result<AccessToken,
     Ok(token)
 }
 
-fn answer(refusal: Refusal, request: &HttpRequest) -> Error {
+pub(super) fn answer(refusal: Refusal, request: &HttpRequest) -> Error {
     InternalError::from_response(refusal, refuse(&refusal, request)).into()
 }

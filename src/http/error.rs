@@ -96,7 +96,7 @@ impl Problem {
     }
 
     fn refused(refusal: &Refusal) -> Self {
-        Self::new(refusal.status(), refusal.code(), refusal.title())
+        Self { retry_after: refusal.retry_after(), ..Self::new(refusal.status(), refusal.code(), refusal.title()) }
     }
 
     fn unavailable(retry_after: u64) -> Self {

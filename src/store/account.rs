@@ -166,8 +166,40 @@ pub async fn set_disabled_at(database: &Database, id: &str, disabled_at: Option<
 /// # Errors
 /// [`Error::Unavailable`].
 pub async fn set_password_hash(database: &Database, id: &str, hash: &Secret, now: i64) -> Result<bool, Error> {
-    let update = "UPDATE account SET password_hash = $2, password_changed_at = $3 WHERE id = $1";
+    // The time is the password's version too: always another one than before, also for the second change within a second.
+    let update = "UPDATE account SET password_hash = $2, \
+                  password_changed_at = CASE WHEN password_changed_at >= $3 THEN password_changed_at + 1 ELSE $3 END WHERE id = $1";
     change_and_end_sessions(database, id, statement::step(update).text(id).text(hash.expose()).number(now), now).await
+}
+
+/// A new password that a person sets out of a session of their own.
+#[derive(Clone, Copy, Debug)]
+pub struct OwnPassword<'a> {
+    /// The account, as it was when the old password was found to be right.
+    pub account: &'a Account,
+    /// The session, which goes on.
+    pub session_id: &'a str,
+    /// The new hash, with a salt of its own, so that no other row and no other moment has it.
+    pub hash: &'a Secret,
+}
+
+/// Sets a new password at `now`, which ends the account's other sessions and revokes what was issued to them. False: the account has been
+/// disabled or given another password since, or the session has ended; then nothing was changed.
+///
+/// # Errors
+/// [`Error::Unavailable`].
+pub async fn set_own_password_hash(database: &Database, new: OwnPassword<'_>, now: i64) -> Result<bool, Error> {
+    // The time as in `set_password_hash`.
+    const CHANGE: &str = "UPDATE account SET password_hash = $2, \
+                          password_changed_at = CASE WHEN password_changed_at >= $3 THEN password_changed_at + 1 ELSE $3 END \
+                          WHERE id = $1 AND disabled_at IS NULL AND COALESCE(password_changed_at, -1) = $4 \
+                          AND EXISTS (SELECT 1 FROM session WHERE id = $5 AND account_id = $1 AND ended_at IS NULL)";
+    let OwnPassword { account: Account { id, password_changed_at, .. }, session_id, hash } = new;
+    let change =
+        statement::step(CHANGE).text(id).text(hash.expose()).number(now).number(password_changed_at.unwrap_or(-1)).text(session_id);
+    let [keep, end_others] = session::of_new_password(id, session_id, hash.expose(), now);
+    let changed = statement::transaction(database, &[change, keep, end_others, revocation::of_ended_sessions(id, now)]).await?;
+    Ok(changed.first().is_some_and(|accounts| *accounts > 0))
 }
 
 /// Sessions are revoked one by one: a login of the same second as the change is not to be caught with them. The subject's entry is for a

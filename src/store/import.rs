@@ -40,7 +40,7 @@ pub async fn accounts(database: &Database, rows: Vec<NewAccount>, now: i64) -> R
     };
     let full: Arc<str> = insert_text(database, ROWS).into();
     let limit = statement::LIMIT + Duration::from_millis(accounts.len() as u64);
-    let created: HashSet<String> = on!(database, within limit, |pool| async {
+    let created: HashSet<String> = on_writer!(database, within limit, |pool| async {
         let mut created = HashSet::new();
         let mut transaction = pool.begin_with(begin).await?;
         for chunk in accounts.chunks(ROWS) {

@@ -8,7 +8,9 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use super::row::{Columns, Record, is_word_list};
 use super::statement::{self, Step};
-use super::{Database, Error, revocation};
+use super::{Database, Device, Error, revocation};
+
+pub use super::session_insert::{insert, insert_alone};
 
 const TABLE: &str = "session";
 
@@ -39,6 +41,8 @@ pub struct Session {
     pub rotated_at: i64,
     /// When it was ended. None: it was not, but it may have timed out.
     pub ended_at: Option<i64>,
+    /// What it was made with, or last refreshed.
+    pub device: Device,
 }
 
 /// Which sessions to end.
@@ -80,6 +84,7 @@ impl Session {
             auth_time: record.number("auth_time")?,
             rotated_at: record.number("rotated_at")?,
             ended_at: record.optional_number("ended_at")?,
+            device: Device { ip: record.optional_text("ip")?, user_agent: record.optional_text("user_agent")? },
         })
     }
 }
@@ -91,33 +96,6 @@ impl std::fmt::Debug for Session {
         shown.field("id", &self.id).field("account_id", &self.account_id).field("generation", &self.generation);
         shown.field("rotated_at", &self.rotated_at).field("ended_at", &self.ended_at).finish_non_exhaustive()
     }
-}
-
-/// Makes a session, if its account is there, enabled, and has the password that it had when it was looked at. False: it is not so any more.
-///
-/// # Errors
-/// [`Error::Unavailable`].
-pub async fn insert(database: &Database, session: &Session) -> Result<bool, Error> {
-    let insert = "INSERT INTO session (id, account_id, seed, generation, scope, amr, acr, password_changed_at, created_at, auth_time, rotated_at) \
-                  SELECT $1, id, $3, $4, $5, $6, $7, password_changed_at, $8, $9, $10 FROM account \
-                  WHERE id = $2 AND disabled_at IS NULL AND COALESCE(password_changed_at, -1) = $11";
-    let (seed, amr) = (URL_SAFE_NO_PAD.encode(session.seed), session.amr.join(" "));
-    let rows = execute!(
-        database,
-        sqlx::query(insert)
-            .bind(&session.id)
-            .bind(&session.account_id)
-            .bind(&seed)
-            .bind(i64::from(session.generation))
-            .bind(&session.scope)
-            .bind(&amr)
-            .bind(&session.acr)
-            .bind(session.created_at)
-            .bind(session.auth_time)
-            .bind(session.rotated_at)
-            .bind(session.password_changed_at.unwrap_or(-1))
-    )?;
-    Ok(rows > 0)
 }
 
 /// The session with this id, live or not.
@@ -132,24 +110,55 @@ pub async fn by_id(database: &Database, id: &str) -> Result<Option<Session>, Err
     row.transpose()
 }
 
+/// The session with this id, if it is this account's, was not ended, and the account is enabled and has the password of the login. It may have
+/// timed out.
+///
+/// # Errors
+/// [`Error::Corrupt`], [`Error::Unavailable`].
+pub async fn of_account_in_force(database: &Database, id: &str, account_id: &str) -> Result<Option<Session>, Error> {
+    let select = "SELECT session.* FROM session JOIN account ON account.id = session.account_id \
+                  WHERE session.id = $1 AND account.id = $2 AND session.ended_at IS NULL AND account.disabled_at IS NULL \
+                  AND COALESCE(account.password_changed_at, -1) = COALESCE(session.password_changed_at, -1)";
+    let row = on!(database, |pool| sqlx::query(select).bind(id).bind(account_id).map(|row| Session::read(&row)).fetch_optional(pool))?;
+    row.transpose()
+}
+
 /// The sessions of an account that were not ended, the newest first. Some of them may have timed out.
 ///
 /// # Errors
 /// [`Error::Corrupt`], [`Error::Unavailable`].
 pub async fn by_account(database: &Database, account_id: &str) -> Result<Vec<Session>, Error> {
-    let select = "SELECT * FROM session WHERE account_id = $1 AND ended_at IS NULL ORDER BY id DESC";
-    let rows = on!(database, |pool| sqlx::query(select).bind(account_id).map(|row| Session::read(&row)).fetch_all(pool))?;
+    newest_by_account(database, account_id, u32::MAX).await
+}
+
+/// Like [`by_account`], at most `limit` of them.
+///
+/// # Errors
+/// [`Error::Corrupt`], [`Error::Unavailable`].
+pub async fn newest_by_account(database: &Database, account_id: &str, limit: u32) -> Result<Vec<Session>, Error> {
+    let select = "SELECT * FROM session WHERE account_id = $1 AND ended_at IS NULL ORDER BY id DESC LIMIT $2";
+    let rows =
+        on!(database, |pool| sqlx::query(select).bind(account_id).bind(i64::from(limit)).map(|row| Session::read(&row)).fetch_all(pool))?;
     rows.into_iter().collect()
 }
 
-/// Moves a session on from a generation to the next. Of several at once exactly one succeeds; the others, and whoever comes when it has
-/// ended, get false.
+/// Moves a session on to this generation from the one before, with the time and the device of it. Of several at once exactly one succeeds;
+/// the others, and whoever comes when it has ended, get false.
 ///
 /// # Errors
 /// [`Error::Unavailable`].
-pub async fn rotate(database: &Database, id: &str, from: u32, now: i64) -> Result<bool, Error> {
-    let update = "UPDATE session SET generation = generation + 1, rotated_at = $3 WHERE id = $1 AND generation = $2 AND ended_at IS NULL";
-    let rows = execute!(database, sqlx::query(update).bind(id).bind(i64::from(from)).bind(now))?;
+pub async fn rotate(database: &Database, next: &Session) -> Result<bool, Error> {
+    let update = "UPDATE session SET generation = $2, rotated_at = $3, ip = $4, user_agent = $5 \
+                  WHERE id = $1 AND generation = $2 - 1 AND ended_at IS NULL";
+    let rows = execute!(
+        database,
+        sqlx::query(update)
+            .bind(&next.id)
+            .bind(i64::from(next.generation))
+            .bind(next.rotated_at)
+            .bind(&next.device.ip)
+            .bind(&next.device.user_agent)
+    )?;
     Ok(rows > 0)
 }
 
@@ -173,6 +182,16 @@ pub async fn end(database: &Database, account_id: &str, which: Ending<'_>, now: 
 pub async fn sweep(database: &Database, limit: u32, ended_before: i64, created_before: i64) -> Result<u64, Error> {
     let delete = "DELETE FROM session WHERE id IN (SELECT id FROM session WHERE ended_at < $1 OR created_at < $2 LIMIT $3)";
     execute!(database, sqlx::query(delete).bind(ended_before).bind(created_before).bind(i64::from(limit)))
+}
+
+/// After an account was given this hash: its one session goes on under the new password, the others end. Nothing, if it was not given it.
+pub(super) fn of_new_password<'v>(account_id: &'v str, session_id: &'v str, hash: &'v str, now: i64) -> [Step<'v>; 2] {
+    const KEEP: &str = "UPDATE session SET password_changed_at = (SELECT password_changed_at FROM account WHERE id = $1) \
+                        WHERE id = $2 AND account_id = $1 AND EXISTS (SELECT 1 FROM account WHERE id = $1 AND password_hash = $3)";
+    const END_OTHERS: &str = "UPDATE session SET ended_at = $4 WHERE account_id = $1 AND ended_at IS NULL AND id <> $2 \
+                              AND EXISTS (SELECT 1 FROM account WHERE id = $1 AND password_hash = $3)";
+    let step = |sql| statement::step(sql).text(account_id).text(session_id).text(hash);
+    [step(KEEP), step(END_OTHERS).number(now)]
 }
 
 /// Ends sessions, as the first step of a transaction.

@@ -51,7 +51,7 @@ pub(super) struct Step<'v> {
 }
 
 enum Value<'v> {
-    Text(&'v str),
+    Text(Option<&'v str>),
     Number(i64),
 }
 
@@ -62,7 +62,12 @@ pub(super) fn step<'v>(sql: &'static str) -> Step<'v> {
 
 impl<'v> Step<'v> {
     /// Binds a text.
-    pub(super) fn text(mut self, text: &'v str) -> Self {
+    pub(super) fn text(self, text: &'v str) -> Self {
+        self.optional_text(Some(text))
+    }
+
+    /// Binds a text, or NULL.
+    pub(super) fn optional_text(mut self, text: Option<&'v str>) -> Self {
         self.values.push(Value::Text(text));
         self
     }
@@ -77,7 +82,7 @@ impl<'v> Step<'v> {
 /// Runs all steps or none, and tells how many rows each changed. The first one must write: SQLite gives a transaction that reads first no
 /// chance to wait for the write lock.
 pub(super) async fn transaction(database: &Database, steps: &[Step<'_>]) -> Result<Vec<u64>, Error> {
-    on!(database, |pool| async {
+    on_writer!(database, |pool| async {
         let mut transaction = pool.begin().await?;
         let mut changed = Vec::with_capacity(steps.len());
         for step in steps {

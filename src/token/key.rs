@@ -12,7 +12,6 @@ use serde::Deserialize;
 use serde::de::IgnoredAny;
 use sha2::Sha256;
 use thiserror::Error;
-#[cfg(feature = "service")]
 use zeroize::Zeroizing;
 
 use super::weak;
@@ -83,22 +82,25 @@ pub enum UnusableKey {
 
 /// `flatten` also keeps serde from taking a JSON array for the struct, member by member.
 #[derive(Deserialize)]
-struct JwkSet {
-    keys: Vec<Jwk>,
+struct JwkSet<'a> {
+    #[serde(borrow)]
+    keys: Vec<Jwk<'a>>,
     #[serde(flatten)]
     _not_understood: IgnoredAny,
 }
 
 /// RFC 7517 s4: members that are not understood are ignored, members that are understood twice are not.
 #[derive(Deserialize)]
-struct Jwk {
+struct Jwk<'a> {
     kty: Option<String>,
     alg: Option<String>,
     kid: Option<String>,
     #[serde(rename = "use")]
     usage: Option<String>,
     key_ops: Option<Vec<String>>,
-    k: Option<String>,
+    /// Borrowed, so that the key is copied nowhere on its way: only who read the file holds its text. A key has nothing to escape.
+    #[serde(borrow)]
+    k: Option<&'a str>,
     #[serde(flatten)]
     _not_understood: IgnoredAny,
 }
@@ -120,7 +122,7 @@ impl KeyRing {
     /// [`UnusableKey`] when the form, the length or the quality is not right.
     pub fn from_secret(text: &str) -> Result<Self, UnusableKey> {
         let encoded = text.strip_prefix("base64url:").ok_or(UnusableKey::UnknownForm)?;
-        let bytes = URL_SAFE_NO_PAD.decode(encoded).map_err(|_| UnusableKey::Encoding(1))?;
+        let bytes = Zeroizing::new(URL_SAFE_NO_PAD.decode(encoded).map_err(|_| UnusableKey::Encoding(1))?);
         let kid = URL_SAFE_NO_PAD.encode(&prepare(&bytes, 1)?.chain_update(b"hallpass kid").finalize().into_bytes()[..9]);
         Self::new(vec![Key::new(&kid, &bytes, 1)?])
     }
@@ -180,7 +182,9 @@ impl Key {
 
     /// Whether `signature` is this key's MAC over `signing_input`. Constant time in the signature.
     pub(crate) fn verify(&self, signing_input: &[u8], signature: &[u8; 32]) -> bool {
-        self.mac.clone().chain_update(signing_input).verify(signature.into()).is_ok()
+        let mut mac = self.mac.clone();
+        mac.update(signing_input);
+        mac.verify(signature.into()).is_ok()
     }
 
     #[cfg(any(feature = "service", feature = "testing"))]
@@ -216,7 +220,7 @@ impl fmt::Debug for Key {
     }
 }
 
-impl Jwk {
+impl Jwk<'_> {
     fn key(&self, number: usize) -> Result<Key, UnusableKey> {
         let signs = self.usage.as_deref().is_none_or(|usage| usage == "sig")
             && self.key_ops.as_ref().is_none_or(|ops| ops.iter().any(|op| op == "sign" || op == "verify"));
@@ -224,8 +228,8 @@ impl Jwk {
             return Err(UnusableKey::NotHs256(number));
         }
         let kid = self.kid.as_deref().ok_or(UnusableKey::Kid(number))?;
-        let encoded = self.k.as_deref().ok_or(UnusableKey::Encoding(number))?;
-        let bytes = URL_SAFE_NO_PAD.decode(encoded).map_err(|_| UnusableKey::Encoding(number))?;
+        let encoded = self.k.ok_or(UnusableKey::Encoding(number))?;
+        let bytes = Zeroizing::new(URL_SAFE_NO_PAD.decode(encoded).map_err(|_| UnusableKey::Encoding(number))?);
         Key::new(kid, &bytes, number)
     }
 }

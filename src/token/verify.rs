@@ -120,8 +120,8 @@ impl Verifier {
     pub fn verify(&self, token: impl AsRef<[u8]>, now: i64) -> Result<AccessToken, InvalidToken> {
         let json = self.authentic_payload(token.as_ref())?;
         let payload = parse::parse(json, Expected { issuer: &self.issuer, audience: &self.audience })?;
-        let token = self.check(payload, now, Expiry::Matters)?;
-        if self.revokes(&token) { Err(InvalidToken::Revoked) } else { Ok(token) }
+        self.check(&payload, now, Expiry::Matters)?;
+        if self.revokes(&payload.token) { Err(InvalidToken::Revoked) } else { Ok(payload.token) }
     }
 
     /// The session that a token names, for ending it and for nothing else: every rule of [`Verifier::verify`] but the two that a token
@@ -134,7 +134,8 @@ impl Verifier {
     pub fn verify_for_logout(&self, token: impl AsRef<[u8]>, now: i64) -> Result<Option<SessionToEnd>, InvalidToken> {
         let json = self.authentic_payload(token.as_ref())?;
         let payload = parse::parse(json, Expected { issuer: &self.issuer, audience: &self.audience })?;
-        let token = self.check(payload, now, Expiry::DoesNotMatter)?;
+        self.check(&payload, now, Expiry::DoesNotMatter)?;
+        let token = payload.token;
         let session_id = token.session_id().filter(|_| token.is_person());
         let to_end = |id: &str| SessionToEnd { id: id.to_owned(), subject: token.subject().to_owned(), is_revoked: self.revokes(&token) };
         Ok(session_id.map(to_end))
@@ -175,9 +176,9 @@ impl Verifier {
 
     /// The rules about what the claims say. `now` and NumericDates are non-negative and below 2^63, so no sum of them with a leeway overflows in i64
     /// but at its very end, where saturation is as good as the truth.
-    fn check(&self, payload: Payload, now: i64, expiry: Expiry) -> Result<AccessToken, InvalidToken> {
+    fn check(&self, payload: &Payload, now: i64, expiry: Expiry) -> Result<(), InvalidToken> {
         let (earliest, latest) = (now.saturating_sub(self.leeway), now.saturating_add(self.leeway));
-        let token = payload.token;
+        let token = &payload.token;
         let claims = &token.claims;
         if !payload.issuer_matches {
             return Err(InvalidToken::Issuer);
@@ -203,6 +204,6 @@ impl Verifier {
         if !(0..=MAX_LIFETIME).contains(&(claims.exp - claims.iat)) {
             return Err(InvalidToken::Lifetime);
         }
-        Ok(token)
+        Ok(())
     }
 }

@@ -146,7 +146,7 @@ impl TestApp {
     /// Statements that the service itself would never make.
     pub async fn raw_sql(&self, sql: &str) {
         match self.authority.database() {
-            Database::Sqlite(pool) => drop(sqlx::raw_sql(sqlx::AssertSqlSafe(sql)).execute(pool).await.unwrap()),
+            Database::Sqlite(file) => drop(sqlx::raw_sql(sqlx::AssertSqlSafe(sql)).execute(&file.writer).await.unwrap()),
             Database::Postgres(pool) => drop(sqlx::raw_sql(sqlx::AssertSqlSafe(sql)).execute(pool).await.unwrap()),
         }
     }

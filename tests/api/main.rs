@@ -4,6 +4,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stderr)]
 
+mod account;
 mod app;
 mod contract;
 mod cookies;
@@ -16,4 +17,6 @@ mod overload;
 mod proxy;
 mod raw;
 mod refresh;
+mod register;
+mod sessions;
 mod shutdown;

@@ -102,7 +102,7 @@ on_each_store! {
         app.add("damaged@example.com", PASSWORD).await;
         let damage = "UPDATE account SET scopes = 'a  \"b' WHERE email = 'damaged@example.com'";
         match app.authority.database() {
-            hallpass::store::Database::Sqlite(pool) => sqlx::raw_sql(damage).execute(pool).await.map(|_| ()).unwrap(),
+            hallpass::store::Database::Sqlite(file) => sqlx::raw_sql(damage).execute(&file.writer).await.map(|_| ()).unwrap(),
             hallpass::store::Database::Postgres(pool) => sqlx::raw_sql(damage).execute(pool).await.map(|_| ()).unwrap(),
         }
         assert_eq!(app.login("damaged@example.com", PASSWORD).await.status(), 401);
@@ -112,13 +112,13 @@ on_each_store! {
     async fn c37_a_login_never_fails_because_its_hash_cannot_be_upgraded(app: TestApp, |config| config.password.bcrypt_cost = crate::app::COST + 1) {
         app.add("old@example.com", PASSWORD).await;
         match app.authority.database() {
-            hallpass::store::Database::Sqlite(pool) => {
-                let trigger = "CREATE TRIGGER no_update BEFORE UPDATE ON account BEGIN SELECT RAISE(ABORT, 'read only'); END";
-                sqlx::raw_sql(trigger).execute(pool).await.map(|_| ()).unwrap();
+            hallpass::store::Database::Sqlite(file) => {
+                let trigger = "CREATE TRIGGER no_update BEFORE UPDATE OF password_hash ON account BEGIN SELECT RAISE(ABORT, 'read only'); END";
+                sqlx::raw_sql(trigger).execute(&file.writer).await.map(|_| ()).unwrap();
             }
             hallpass::store::Database::Postgres(pool) => {
                 let trigger = "CREATE FUNCTION no_update() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'read only'; END $$;
-                    CREATE TRIGGER no_update BEFORE UPDATE ON account FOR EACH ROW EXECUTE FUNCTION no_update()";
+                    CREATE TRIGGER no_update BEFORE UPDATE OF password_hash ON account FOR EACH ROW EXECUTE FUNCTION no_update()";
                 sqlx::raw_sql(trigger).execute(pool).await.map(|_| ()).unwrap();
             }
         }

@@ -6,6 +6,7 @@ mod import;
 mod key;
 mod program;
 mod serve;
+mod session;
 mod store;
 mod token;
 mod usage;

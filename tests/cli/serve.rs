@@ -64,6 +64,16 @@ fn dev_keeps_its_accounts_and_its_key_and_makes_a_fresh_password_at_every_start(
     assert_eq!(place.read("hallpass-dev/keys.json"), keys);
 }
 
+#[test]
+fn dev_lets_anybody_register_and_a_real_service_does_not() {
+    let body = r#"{"email":"ada@example.org","password":"plum kettle orbit seven"}"#;
+    let head = format!("POST /register HTTP/1.1\r\nContent-Type: application/json\r\nContent-Length: {}\r\n", body.len());
+    let (service, _) = development(&Place::new());
+    assert_eq!(service.exchange(&head, body).0, 201);
+    assert_eq!(service.login("ada@example.org", "plum kettle orbit seven").0, 200);
+    assert_eq!(Place::with_keys().serve(&[]).exchange(&head, body).0, 404);
+}
+
 fn subject_of(body: &serde_json::Value) -> serde_json::Value {
     let token = body["access_token"].as_str().unwrap();
     let ran = Place::new().run_with(&["token", "inspect", "--json"], token).ok();

@@ -10,6 +10,7 @@ mod credentials;
 #[path = "../token/forge.rs"]
 #[allow(dead_code, reason = "shared with the tests of the token room, which use all of it")]
 mod forge;
+mod live_session;
 mod logs;
 mod minting;
 mod misuse;

@@ -35,9 +35,13 @@ async fn l6_when_every_connection_is_busy_the_wait_ends_with_unavailable() {
     on_every_store(|store| async move {
         let narrow = Database::open(&store.url, 1).unwrap();
         match &narrow {
-            Database::Sqlite(pool) => {
-                let busy = pool.acquire().await.unwrap();
+            Database::Sqlite(file) => {
+                let busy = file.readers.acquire().await.unwrap();
                 assert_unavailable(&ended(narrow.ping()).await);
+                drop(busy);
+                let busy = file.writer.acquire().await.unwrap();
+                assert_unavailable(&ended(insert(&narrow, new_account("a@b.com"), NOW)).await);
+                ended(narrow.ping()).await.unwrap();
                 drop(busy);
             }
             Database::Postgres(pool) => {
@@ -92,7 +96,7 @@ async fn l14_eight_writers_at_once_never_see_a_locked_database() {
 #[tokio::test]
 async fn sqlite_runs_with_the_journal_and_the_safety_that_were_promised() {
     on_sqlite(|store| async move {
-        let Database::Sqlite(pool) = &store.database else { panic!() };
+        let Database::Sqlite(hallpass::store::SqliteFile { readers: pool, .. }) = &store.database else { panic!() };
         let journal: String = sqlx::query_scalar("PRAGMA journal_mode").fetch_one(pool).await.unwrap();
         let mut pragmas = Vec::new();
         for pragma in ["PRAGMA synchronous", "PRAGMA foreign_keys", "PRAGMA busy_timeout"] {

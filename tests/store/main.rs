@@ -30,8 +30,16 @@ impl Store {
     /// Statements that the store itself would never make.
     async fn raw(&self, sql: &str) {
         match &self.database {
-            Database::Sqlite(pool) => drop(sqlx::raw_sql(AssertSqlSafe(sql)).execute(pool).await.unwrap()),
+            Database::Sqlite(file) => drop(sqlx::raw_sql(AssertSqlSafe(sql)).execute(&file.writer).await.unwrap()),
             Database::Postgres(pool) => drop(sqlx::raw_sql(AssertSqlSafe(sql)).execute(pool).await.unwrap()),
+        }
+    }
+
+    /// How many rows a query gives.
+    async fn count(&self, sql: &str) -> usize {
+        match &self.database {
+            Database::Sqlite(file) => sqlx::raw_sql(AssertSqlSafe(sql)).fetch_all(&file.writer).await.unwrap().len(),
+            Database::Postgres(pool) => sqlx::raw_sql(AssertSqlSafe(sql)).fetch_all(pool).await.unwrap().len(),
         }
     }
 

@@ -1,6 +1,9 @@
+use hallpass::store::account::{OwnPassword, set_own_password_hash};
 use hallpass::store::revocation::{self, Recorded, recorded_since, until};
-use hallpass::store::session::{Ending, Session, by_account, by_id, end, insert, rotate, sweep};
-use hallpass::store::{Error, account, new_id};
+use hallpass::store::session::{
+    Ending, Session, by_account, by_id, end, insert, insert_alone, newest_by_account, of_account_in_force, rotate, sweep,
+};
+use hallpass::store::{Device, Error, account, new_id};
 use hallpass::token::Revocation;
 
 use super::*;
@@ -23,7 +26,13 @@ fn session_of(account_id: &str, now: i64) -> Session {
         auth_time: now,
         rotated_at: now,
         ended_at: None,
+        device: Device::new("192.0.2.1".parse().ok(), Some("curl/8.5.0")),
     }
+}
+
+/// The session after one more refresh.
+fn refreshed(session: &Session, now: i64) -> Session {
+    Session { generation: session.generation + 1, rotated_at: now, ..session.clone() }
 }
 
 async fn begin(store: &Store, account_id: &str) -> Session {
@@ -50,17 +59,22 @@ fn of_session(session: &Session, now: i64) -> Revocation {
 async fn a_session_comes_back_as_it_was_stored() {
     on_every_store(|store| async move {
         let account = account_of(&store, "a@b.com").await;
-        let (full, bare) = (begin(&store, &account).await, Session { scope: None, amr: vec![], ..session_of(&account, NOW + 1) });
+        let (full, bare) = (
+            begin(&store, &account).await,
+            Session { scope: None, amr: vec![], device: Device::default(), ..session_of(&account, NOW + 1) },
+        );
         assert!(insert(&store.database, &bare).await.unwrap());
         for made in [&full, &bare] {
             let found = find(&store, &made.id).await;
             assert_eq!((&found.account_id, found.seed, found.generation), (&account, [7; 32], 0));
             assert_eq!((&found.scope, &found.amr, found.acr.as_str()), (&made.scope, &made.amr, "2"));
             assert_eq!((found.created_at, found.auth_time, found.rotated_at), (made.created_at, made.auth_time, made.rotated_at));
-            assert_eq!((found.password_changed_at, found.ended_at), (Some(NOW), None));
+            assert_eq!((found.password_changed_at, found.ended_at, &found.device), (Some(NOW), None, &made.device));
         }
         let ids: Vec<String> = by_account(&store.database, &account).await.unwrap().into_iter().map(|session| session.id).collect();
-        assert_eq!(ids, [bare.id, full.id.clone()], "the newest first");
+        assert_eq!(ids, [bare.id.clone(), full.id.clone()], "the newest first");
+        let newest = newest_by_account(&store.database, &account, 1).await.unwrap();
+        assert_eq!(newest.iter().map(|session| &session.id).collect::<Vec<_>>(), [&bare.id]);
         assert!(by_id(&store.database, "nobody").await.unwrap().is_none());
         assert!(matches!(insert(&store.database, &full).await, Err(Error::Conflict)));
     })
@@ -94,11 +108,14 @@ async fn a_session_begins_only_for_an_account_that_is_still_what_it_was() {
 async fn d2_of_32_rotations_of_one_generation_at_once_exactly_one_wins() {
     on_every_store(|store| async move {
         let session = begin(&store, &account_of(&store, "a@b.com").await).await;
+        let elsewhere = Device::new("2001:db8::1".parse().ok(), Some("another"));
         for generation in 0..3 {
+            let device = elsewhere.clone();
+            let next = refreshed(&Session { generation, device, ..session.clone() }, NOW + 5);
             let tasks: Vec<_> = (0..32)
                 .map(|_| {
-                    let (database, id) = (store.database.clone(), session.id.clone());
-                    tokio::spawn(async move { rotate(&database, &id, generation, NOW + 5).await })
+                    let (database, next) = (store.database.clone(), next.clone());
+                    tokio::spawn(async move { rotate(&database, &next).await })
                 })
                 .collect();
             let mut won = 0;
@@ -108,7 +125,7 @@ async fn d2_of_32_rotations_of_one_generation_at_once_exactly_one_wins() {
             assert_eq!(won, 1);
         }
         let found = find(&store, &session.id).await;
-        assert_eq!((found.generation, found.rotated_at, found.auth_time), (3, NOW + 5, NOW));
+        assert_eq!((found.generation, found.rotated_at, found.auth_time, found.device), (3, NOW + 5, NOW, elsewhere));
     })
     .await;
 }
@@ -122,9 +139,9 @@ async fn d17_an_ended_session_is_revoked_cannot_be_rotated_and_keeps_the_time_of
             end(&store.database, &account, Ending::This { id: &ended.id }, now).await.unwrap();
         }
         assert_eq!(find(&store, &ended.id).await.ended_at, Some(NOW + 1));
-        assert!(!rotate(&store.database, &ended.id, 0, NOW + 2).await.unwrap());
+        assert!(!rotate(&store.database, &refreshed(&ended, NOW + 2)).await.unwrap());
         assert_eq!(revoked(&store).await, [of_session(&ended, NOW + 1)]);
-        assert!(rotate(&store.database, &other.id, 0, NOW + 2).await.unwrap());
+        assert!(rotate(&store.database, &refreshed(&other, NOW + 2)).await.unwrap());
         let left = by_account(&store.database, &account).await.unwrap();
         assert_eq!(left.iter().map(|session| &session.id).collect::<Vec<_>>(), [&other.id]);
     })
@@ -266,11 +283,163 @@ async fn a_revocation_that_names_no_known_claim_or_has_no_time_cannot_be_written
         for values in ["'other', 'x', NULL, 1, 1", "'subject', 'x', NULL, 1, 1", "'session', 'x', 1, 1, 1", "'token', NULL, NULL, 1, 1"] {
             let insert = format!("INSERT INTO revocation (kind, id, issued_before, until, recorded_at) VALUES ({values})");
             let refused = match &store.database {
-                Database::Sqlite(pool) => sqlx::raw_sql(AssertSqlSafe(insert)).execute(pool).await.is_err(),
+                Database::Sqlite(file) => sqlx::raw_sql(AssertSqlSafe(insert)).execute(&file.writer).await.is_err(),
                 Database::Postgres(pool) => sqlx::raw_sql(AssertSqlSafe(insert)).execute(pool).await.is_err(),
             };
             assert!(refused, "{values}");
         }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_session_is_in_force_only_under_its_own_account_as_the_login_found_it() {
+    on_every_store(|store| async move {
+        let (mine, theirs) = (account_of(&store, "a@b.com").await, account_of(&store, "c@d.com").await);
+        let (session, ended) = (begin(&store, &mine).await, begin(&store, &mine).await);
+        end(&store.database, &mine, Ending::This { id: &ended.id }, NOW).await.unwrap();
+        let in_force = async |id: &str, account: &str| of_account_in_force(&store.database, id, account).await.unwrap().is_some();
+        assert!(in_force(&session.id, &mine).await);
+        for (id, account) in [(&session.id, &theirs), (&ended.id, &mine), (&mine, &mine), (&session.id, &"usr_nobody".to_owned())] {
+            assert!(!in_force(id, account).await, "{id} {account}");
+        }
+        // Each by itself, without what the store does besides when it is asked to.
+        for change in ["disabled_at = 1", "password_changed_at = password_changed_at + 1", "password_changed_at = NULL"] {
+            store.raw(&format!("UPDATE account SET {change}")).await;
+            assert!(!in_force(&session.id, &mine).await, "{change}");
+            store.raw(&format!("UPDATE account SET disabled_at = NULL, password_changed_at = {NOW}")).await;
+            assert!(in_force(&session.id, &mine).await, "{change}");
+        }
+        store.raw("UPDATE account SET password_changed_at = NULL; UPDATE session SET password_changed_at = NULL").await;
+        assert!(in_force(&session.id, &mine).await, "an account that never had a password");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn d15_a_session_that_is_to_be_alone_ends_the_others_of_its_account_and_revokes_them() {
+    on_every_store(|store| async move {
+        let account = account_of(&store, "a@b.com").await;
+        let (one, two) = (begin(&store, &account).await, begin(&store, &account).await);
+        let theirs = begin(&store, &account_of(&store, "c@d.com").await).await;
+        let alone = session_of(&account, NOW + 3);
+        assert!(insert_alone(&store.database, &alone).await.unwrap());
+        let left = by_account(&store.database, &account).await.unwrap();
+        assert_eq!(left.iter().map(|session| &session.id).collect::<Vec<_>>(), [&alone.id]);
+        assert_eq!(find(&store, &one.id).await.ended_at, Some(NOW + 3));
+        assert_eq!(revoked(&store).await, [of_session(&one, NOW + 3), of_session(&two, NOW + 3)]);
+        assert_eq!(find(&store, &theirs.id).await.ended_at, None);
+        // A login that comes to nothing ends nobody.
+        let late = Session { password_changed_at: Some(NOW - 1), ..session_of(&account, NOW + 4) };
+        assert!(!insert_alone(&store.database, &late).await.unwrap());
+        assert_eq!(find(&store, &alone.id).await.ended_at, None);
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn d16_of_32_sessions_that_are_to_be_alone_at_once_exactly_one_stays() {
+    on_every_store(|store| async move {
+        for round in 0..5 {
+            let account = account_of(&store, &format!("{round}@b.com")).await;
+            let tasks: Vec<_> = (0..32)
+                .map(|_| {
+                    let (database, session) = (store.database.clone(), session_of(&account, NOW));
+                    tokio::spawn(async move { insert_alone(&database, &session).await.unwrap() })
+                })
+                .collect();
+            for task in tasks {
+                assert!(task.await.unwrap(), "all of them were right");
+            }
+            assert_eq!(by_account(&store.database, &account).await.unwrap().len(), 1);
+            let ended = format!("SELECT 1 FROM session WHERE account_id = '{account}' AND ended_at IS NOT NULL");
+            assert_eq!(store.count(&ended).await, 31);
+        }
+        assert_eq!(revoked(&store).await.len(), 5 * 31);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn c30_a_password_that_is_set_out_of_a_session_ends_all_others_and_moves_this_one_along() {
+    on_every_store(|store| async move {
+        let id = account_of(&store, "a@b.com").await;
+        let (this, other) = (begin(&store, &id).await, begin(&store, &id).await);
+        let theirs = begin(&store, &account_of(&store, "c@d.com").await).await;
+        let account = async || account::by_id(&store.database, &id).await.unwrap().unwrap();
+        let before = account().await;
+        let hash = Secret::from("$2b$04$another");
+        let set = async |account: &account::Account, session: &Session| {
+            let new = OwnPassword { account, session_id: &session.id, hash: &hash };
+            set_own_password_hash(&store.database, new, NOW).await.unwrap()
+        };
+        for session in [&theirs, &session_of(&id, NOW)] {
+            assert!(!set(&before, session).await, "a session of nobody or somebody else");
+        }
+        assert_eq!((find(&store, &this.id).await.ended_at, find(&store, &other.id).await.ended_at), (None, None));
+        assert!(set(&before, &this).await);
+        let after = account().await;
+        // The account was made within the same second, and the time tells the two passwords apart all the same.
+        assert_eq!((after.password_hash.as_ref().unwrap().expose(), after.password_changed_at), (hash.expose(), Some(NOW + 1)));
+        let moved = find(&store, &this.id).await;
+        assert_eq!((moved.password_changed_at, moved.ended_at, moved.generation), (Some(NOW + 1), None, 0));
+        assert_eq!(find(&store, &other.id).await.ended_at, Some(NOW));
+        assert_eq!(revoked(&store).await, [of_session(&other, NOW)], "and not the subject, whose tokens of this session stay good");
+        assert_eq!(find(&store, &theirs.id).await.ended_at, None);
+
+        assert!(!set(&before, &this).await, "the password is another one already");
+        assert!(!insert(&store.database, &session_of(&id, NOW)).await.unwrap(), "a login with the old password");
+        account::set_disabled_at(&store.database, &id, Some(NOW)).await.unwrap();
+        assert!(!set(&account().await, &this).await, "disabled");
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn c30_no_login_with_the_old_password_outlives_a_change_that_comes_at_the_same_time() {
+    on_every_store(|store| async move {
+        for round in 0..10 {
+            let id = account_of(&store, &format!("{round}@b.com")).await;
+            let this = begin(&store, &id).await;
+            let account = account::by_id(&store.database, &id).await.unwrap().unwrap();
+            let logins: Vec<_> = (0..16)
+                .map(|_| {
+                    let (database, session) = (store.database.clone(), session_of(&id, NOW));
+                    tokio::spawn(async move { insert(&database, &session).await.unwrap().then_some(session.id) })
+                })
+                .collect();
+            let hash = Secret::from(format!("$2b$04$another{round}").as_str());
+            let new = OwnPassword { account: &account, session_id: &this.id, hash: &hash };
+            assert!(set_own_password_hash(&store.database, new, NOW + 1).await.unwrap());
+            let revoked = revoked(&store).await;
+            for login in logins {
+                if let Some(id) = login.await.unwrap() {
+                    assert_eq!(find(&store, &id).await.ended_at, Some(NOW + 1), "either before the change, or not at all");
+                    assert!(revoked.contains(&Revocation::Session { id, until: until(NOW + 1) }));
+                }
+            }
+            let left = by_account(&store.database, &id).await.unwrap();
+            assert_eq!(left.iter().map(|session| &session.id).collect::<Vec<_>>(), [&this.id]);
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn two_passwords_of_one_second_are_told_apart_by_their_time() {
+    on_every_store(|store| async move {
+        let id = account_of(&store, "a@b.com").await;
+        for (now, changed_at) in [(NOW, NOW + 1), (NOW, NOW + 2), (NOW + 9, NOW + 9), (NOW + 3, NOW + 10)] {
+            let before = account::by_id(&store.database, &id).await.unwrap().unwrap().password_changed_at;
+            assert!(account::set_password_hash(&store.database, &id, &Secret::from("x"), now).await.unwrap());
+            assert_eq!(account::by_id(&store.database, &id).await.unwrap().unwrap().password_changed_at, Some(changed_at));
+            let late = Session { password_changed_at: before, ..session_of(&id, now) };
+            assert!(!insert(&store.database, &late).await.unwrap(), "a login with the password before");
+        }
+        let passwordless = NewAccount { password_hash: None, ..new_account("p@b.com") };
+        let id = account::insert(&store.database, passwordless, NOW).await.unwrap().id;
+        assert!(account::set_password_hash(&store.database, &id, &Secret::from("x"), NOW).await.unwrap());
+        assert_eq!(account::by_id(&store.database, &id).await.unwrap().unwrap().password_changed_at, Some(NOW));
     })
     .await;
 }

@@ -1,0 +1,103 @@
+//! A person's sessions: which there are, whether one is live, ending one.
+//!
+//! What people do over HTTP and operators at the command line. What is live is asked of the store each time: nothing here is remembered.
+
+use uuid::Uuid;
+
+use super::{Authority, Error, SessionPolicy};
+use crate::clock::Clock;
+use crate::store::Database;
+use crate::store::session::{self, Ending, Session};
+
+/// The most sessions that are listed, the newest: a script that logs in for every request leaves a million behind.
+const LISTED: u32 = 1000;
+
+/// The sessions of a store.
+#[derive(Clone, Debug)]
+pub struct Sessions {
+    database: Database,
+    clock: Clock,
+    policy: SessionPolicy,
+}
+
+impl Sessions {
+    /// The sessions of this store, under this policy.
+    pub fn new(database: Database, clock: Clock, policy: SessionPolicy) -> Self {
+        Self { database, clock, policy }
+    }
+
+    /// The live sessions of an account, the newest first, at most a thousand.
+    ///
+    /// # Errors
+    /// [`Error::StoreUnavailable`]; [`Error::Internal`] for a damaged row.
+    pub async fn live_of(&self, account_id: &str) -> Result<Vec<Session>, Error> {
+        let now = self.clock.now();
+        let mut sessions = session::newest_by_account(&self.database, account_id, LISTED).await?;
+        sessions.retain(|session| self.policy.is_live(session, now));
+        Ok(sessions)
+    }
+
+    /// The session with this id, live or not.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`], also for what is no id; [`Error::StoreUnavailable`].
+    pub async fn by_id(&self, id: &str) -> Result<Session, Error> {
+        if !is_id(id) {
+            return Err(Error::NotFound);
+        }
+        session::by_id(&self.database, id).await?.ok_or(Error::NotFound)
+    }
+
+    /// Whether the session is live: not ended, not timed out, of this account, which is enabled and has the password of the login.
+    ///
+    /// # Errors
+    /// [`Error::StoreUnavailable`]; [`Error::Internal`] for a damaged row.
+    pub async fn is_live(&self, id: &str, account_id: &str) -> Result<bool, Error> {
+        if !is_id(id) {
+            return Ok(false);
+        }
+        let session = session::of_account_in_force(&self.database, id, account_id).await?;
+        Ok(session.is_some_and(|session| self.policy.is_live(&session, self.clock.now())))
+    }
+
+    /// Ends one session and revokes its access tokens, for every replica. Doing it again changes nothing.
+    ///
+    /// # Errors
+    /// [`Error::StoreUnavailable`].
+    pub async fn end(&self, session: &Session) -> Result<(), Error> {
+        let ending = Ending::This { id: &session.id };
+        Ok(session::end(&self.database, &session.account_id, ending, self.clock.now()).await?)
+    }
+
+    /// Ends every session of an account and revokes their access tokens, for every replica.
+    ///
+    /// # Errors
+    /// [`Error::StoreUnavailable`].
+    pub async fn end_all(&self, account_id: &str) -> Result<(), Error> {
+        Ok(session::end(&self.database, account_id, Ending::All, self.clock.now()).await?)
+    }
+}
+
+impl Authority {
+    /// The sessions of this authority's store.
+    pub fn sessions(&self) -> Sessions {
+        Sessions::new(self.database.clone(), self.clock.clone(), self.terms.sessions)
+    }
+
+    /// Ends a session of the person who asks, here at once.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] when they have no such session, whoever else has; [`Error::StoreUnavailable`]: it was not ended.
+    pub async fn end_own_session(&self, account_id: &str, id: &str) -> Result<(), Error> {
+        let session = self.sessions().by_id(id).await?;
+        if session.account_id != account_id {
+            return Err(Error::NotFound);
+        }
+        self.end_session(account_id, &session.id, self.clock.now()).await
+    }
+}
+
+/// Whether it has the form of our ids. PostgreSQL would fail at what is not even text to it, and that must not look like an outage.
+fn is_id(text: &str) -> bool {
+    Uuid::parse_str(text).is_ok_and(|id| id.to_string() == text)
+}

@@ -1,0 +1,27 @@
+//! `POST /register`: an account for whoever asks. The route is there only where the settings open it.
+
+use actix_web::HttpResponse;
+use actix_web::web::Data;
+use serde::Deserialize;
+use serde_json::json;
+
+use crate::authority::{Authority, Password};
+use crate::http::{Error, JsonBody};
+
+/// The body.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RegisterBody {
+    email: String,
+    password: Password,
+}
+
+/// The handler.
+///
+/// # Errors
+/// 400, 409, 413, 415, 422, 503.
+pub async fn register(authority: Data<Authority>, body: JsonBody<RegisterBody>) -> Result<HttpResponse, Error> {
+    let JsonBody(RegisterBody { email, password }) = body;
+    let account = authority.register(email, password).await?;
+    Ok(HttpResponse::Created().json(json!({ "sub": account.id })))
+}
