@@ -115,7 +115,7 @@ fn verifier(keys: KeyRing, now: i64) -> Verifier {
         [Revocation::Session { id: id.clone(), until }, subject, Revocation::Token { id, until }]
     });
     let verifier = Verifier::new(keys, ISSUER, &["orders"]).unwrap();
-    verifier.revocations().add(&entries.collect::<Vec<_>>());
+    verifier.revocations().add(&entries.collect::<Vec<_>>(), now);
     verifier
 }
 

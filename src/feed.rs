@@ -1,25 +1,41 @@
 //! The deny list between replicas: what one of them revokes, all of them refuse within two seconds.
 //!
-//! Every process asks the store each second for what was written lately and adds it to the list in its memory, which guarded requests look
-//! into without waiting. Entries may be read twice, late and in any order. It decides nothing about who is revoked.
+//! Every process reads what was written lately, as soon as the store announces it and every few seconds in any case, and adds it to the list
+//! in its memory, which guarded requests look into without waiting. Entries may be read twice, late and in any order; an announcement that
+//! is lost, repeated or forged changes nothing but when they are read. It decides nothing about who is revoked.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::time::{MissedTickBehavior, interval};
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep};
 
 use crate::clock::Clock;
+use crate::store::revocation::Cursor;
 use crate::store::{self, Database, revocation};
 use crate::token::RevocationList;
 
-/// How often the store is asked.
-const PERIOD: Duration = Duration::from_secs(1);
-/// How many of those times go by between two sweeps.
-const SWEEP_EVERY: u64 = 60;
+mod bell;
+
+use bell::Bell;
+
+/// The least between two looks into the store, and how many times as long as the last one took: a flood of announcements costs the store a
+/// fifth of one connection's time at most.
+const SHORTEST_REST: Duration = Duration::from_millis(20);
+const REST_FACTOR: u32 = 4;
+/// The most, so that a slow look does not put the next one off for long.
+const LONGEST_REST: Duration = Duration::from_millis(500);
+/// How many rows one statement reads.
+const PAGE: u32 = 2000;
+/// How long between two sweeps.
+const SWEEP_EVERY: Duration = Duration::from_secs(60);
 /// How many rows one statement deletes.
 const SWEEP_ROWS: u32 = 1000;
 /// What was written this many seconds before the newest entry is read again each time: the clocks of two replicas may be a minute apart
 /// (the largest leeway), and a statement that is retried takes up to half a minute from reading the clock to being seen.
 const OVERLAP: i64 = 90;
+/// A floor that goes on rising is told of once in so many seconds.
+const ALARM_EVERY: i64 = 3600;
 
 /// Keeps the deny list of this process up to date.
 #[derive(Debug)]
@@ -29,36 +45,52 @@ pub struct Feed {
     clock: Clock,
     /// When the newest entry known was written (NumericDate).
     newest: i64,
+    /// The floor that was last told of.
+    alarmed: Option<i64>,
 }
 
 impl Feed {
     /// A feed from this store into this list. It knows nothing before the first poll.
     pub fn new(database: Database, revocations: RevocationList, clock: Clock) -> Self {
-        Self { database, revocations, clock, newest: 0 }
+        Self { database, revocations, clock, newest: 0, alarmed: None }
     }
 
     /// Reads what was written lately; the first time, all that still denies something.
     ///
     /// # Errors
-    /// [`store::Error`]: the list is as it was.
+    /// [`store::Error`]: the list may lack what was not read.
     pub async fn poll(&mut self) -> Result<(), store::Error> {
         let now = self.clock.now();
         // Never later than now: an entry from the future, by a clock that was wrong, must not hide those that others write until then.
-        let since = self.newest.min(now).saturating_sub(OVERLAP);
-        let recorded = revocation::recorded_since(&self.database, since, now).await?;
-        self.revocations.add(recorded.iter().map(|recorded| &recorded.revocation));
-        let newest = recorded.iter().map(|recorded| recorded.recorded_at).max();
-        self.newest = self.newest.max(newest.unwrap_or_default());
+        let mut cursor = Cursor::before(self.newest.min(now).saturating_sub(OVERLAP));
+        loop {
+            let page = revocation::page(&self.database, &cursor, PAGE, now).await?;
+            let Some(last) = page.last() else { break };
+            self.revocations.add(page.iter().map(|recorded| &recorded.revocation), last.recorded_at.min(now));
+            self.newest = self.newest.max(last.recorded_at);
+            cursor = Cursor::behind(last);
+            if page.len() < PAGE as usize {
+                break;
+            }
+        }
+        self.alarm();
         Ok(())
     }
 
     /// Polls for ever; `heard` is called each time the list is known to be complete.
-    pub async fn run(mut self, heard: impl Fn()) {
-        let mut ticks = interval(PERIOD);
-        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut is_deaf = false;
-        for tick in 1_u64.. {
-            ticks.tick().await;
+    pub async fn run(self, heard: impl Fn()) {
+        let (bell, database) = (Arc::new(Bell::default()), self.database.clone());
+        // A task of the runtime's own, which ends with this one: when the runtime ends, its connection has to be dropped inside of it.
+        let mut listening = JoinSet::new();
+        let rung = Arc::clone(&bell);
+        listening.spawn(async move { rung.listen(&database).await });
+        self.poll_at(&bell, heard).await;
+    }
+
+    async fn poll_at(mut self, bell: &Bell, heard: impl Fn()) {
+        let (mut is_deaf, mut swept) = (false, Instant::now());
+        loop {
+            let started = Instant::now();
             match self.poll().await {
                 Ok(()) => {
                     heard();
@@ -73,19 +105,36 @@ impl Feed {
                 }
                 Err(_) => {}
             }
-            if tick.is_multiple_of(SWEEP_EVERY) && !is_deaf {
-                self.sweep().await;
+            sleep((started.elapsed() * REST_FACTOR).clamp(SHORTEST_REST, LONGEST_REST)).await;
+            if swept.elapsed() >= SWEEP_EVERY && !is_deaf && !self.sweep().await {
+                swept = Instant::now();
             }
+            bell.wait(started).await;
         }
     }
 
-    /// Forgets what can deny nothing any more, here and in the store.
-    async fn sweep(&self) {
+    /// Says that the list is full, since people are refused for it.
+    fn alarm(&mut self) {
+        let Some(floor) = self.revocations.floor() else { return };
+        if self.alarmed.is_none_or(|alarmed| floor.saturating_sub(alarmed) >= ALARM_EVERY) {
+            self.alarmed = Some(floor);
+            log::error!(
+                floor;
+                "the deny list is full: access tokens issued before the floor are refused, whoever's they are, and people have to refresh"
+            );
+        }
+    }
+
+    /// Forgets what can deny nothing any more, here and a batch of it in the store. True: there may be more.
+    async fn sweep(&self) -> bool {
         let now = self.clock.now();
         self.revocations.sweep(now);
-        // One batch at a time: a minute later there is another one.
-        if let Err(error) = revocation::sweep(&self.database, SWEEP_ROWS, now).await {
-            log::warn!("the deny list was not swept: {error}");
+        match revocation::sweep(&self.database, SWEEP_ROWS, now).await {
+            Ok(swept) => swept >= u64::from(SWEEP_ROWS),
+            Err(error) => {
+                log::warn!("the deny list was not swept: {error}");
+                false
+            }
         }
     }
 }

@@ -51,10 +51,12 @@ macro_rules! execute {
 }
 
 pub mod account;
+pub mod audit;
 mod device;
 mod email;
 mod error;
 pub mod import;
+pub mod notification;
 pub mod revocation;
 mod row;
 pub mod session;

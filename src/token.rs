@@ -14,6 +14,7 @@ pub mod opaque;
 mod parse;
 pub mod revocation;
 pub mod scope;
+mod shards;
 #[cfg(any(feature = "service", feature = "testing"))]
 pub mod sign;
 pub mod verify;

@@ -3,6 +3,7 @@
 //! What operators do, whether at the command line or over HTTP. A password that gets in here as text has to pass the rules for new ones; a
 //! hash from elsewhere has to be one that can be verified. It needs no signing key, and hashing threads only where something is hashed.
 
+use super::audit::{Event, Happening};
 use super::hasher::{HashingError, NewPasswordError};
 use super::password_policy::{self, Violation};
 use super::{Authority, Error, Hasher, Password};
@@ -83,7 +84,9 @@ impl Accounts {
             return Err(Error::Conflict);
         }
         let password_hash = Some(passwords.hash(password, &email).await?);
-        Ok(account::insert(&self.database, NewAccount { email, password_hash, scope, roles }, self.clock.now()).await?)
+        let account = account::insert(&self.database, NewAccount { email, password_hash, scope, roles }, self.clock.now()).await?;
+        self.record(Event::AccountAdded, &account).await;
+        Ok(account)
     }
 
     /// The account with this address.
@@ -111,7 +114,11 @@ impl Accounts {
         match account.disabled_at {
             // The first time is the one that counts.
             Some(_) => Ok(false),
-            None => self.set_disabled_at(account, Some(self.clock.now())).await.map(|()| true),
+            None => {
+                self.set_disabled_at(account, Some(self.clock.now())).await?;
+                self.record(Event::AccountDisabled, account).await;
+                Ok(true)
+            }
         }
     }
 
@@ -121,7 +128,11 @@ impl Accounts {
     /// [`Error::NotFound`]; [`Error::StoreUnavailable`].
     pub async fn enable(&self, account: &Account) -> Result<bool, Error> {
         self.set_disabled_at(account, None).await?;
-        Ok(account.disabled_at.is_some())
+        let is_news = account.disabled_at.is_some();
+        if is_news {
+            self.record(Event::AccountEnabled, account).await;
+        }
+        Ok(is_news)
     }
 
     async fn set_disabled_at(&self, account: &Account, at: Option<i64>) -> Result<(), Error> {
@@ -133,7 +144,9 @@ impl Accounts {
     /// # Errors
     /// [`Error::NotFound`]; [`Error::StoreUnavailable`].
     pub async fn delete(&self, account: &Account) -> Result<(), Error> {
-        found(account::delete(&self.database, &account.id, self.clock.now()).await?)
+        found(account::delete(&self.database, &account.id, self.clock.now()).await?)?;
+        self.record(Event::AccountDeleted, account).await;
+        Ok(())
     }
 
     /// Replaces the password and ends the sessions of the old one.
@@ -142,7 +155,13 @@ impl Accounts {
     /// [`Error::Invalid`] with every reason; [`Error::NotFound`]; [`Error::Busy`]; [`Error::StoreUnavailable`].
     pub async fn set_password(&self, account: &Account, password: Password, passwords: &NewPasswords) -> Result<(), Error> {
         let hash = passwords.hash(password, &account.email).await?;
-        found(account::set_password_hash(&self.database, &account.id, &hash, self.clock.now()).await?)
+        found(account::set_password_hash(&self.database, &account.id, &hash, self.clock.now()).await?)?;
+        self.record(Event::PasswordChanged, account).await;
+        Ok(())
+    }
+
+    async fn record(&self, event: Event, account: &Account) {
+        Happening::to_account(event, &account.id).record(&self.database, self.clock.now()).await;
     }
 }
 

@@ -3,6 +3,7 @@
 //! Whatever is wrong with the account or the password, the answer and the work behind it are the same: one look into the store, one job on
 //! the hashing threads. Only who is right makes a row.
 
+use super::audit::{Event, Happening};
 use super::grant::granted_scope;
 use super::hasher::Verdict;
 use super::password_hash::StoredHash;
@@ -36,13 +37,15 @@ impl Authority {
         let account = self.account_of(&request.email).await?.filter(|account| account.disabled_at.is_none());
         let stored = account.as_ref().and_then(|account| account.password_hash.as_ref()).map(|hash| hash.expose());
         let verdict = self.hasher.verify(request.password, stored).await?;
-        let (Some(account), Verdict::Right { upgrade }) = (account, verdict) else {
+        let (Some(account), Verdict::Right { upgrade }) = (&account, verdict) else {
+            let account_id = account.as_ref().map(|account| account.id.as_str());
+            Happening { event: Event::LoginFailed, account_id, session_id: None, detail: None }.log();
             return Err(Error::InvalidCredentials);
         };
         if let Some(upgrade) = upgrade {
-            self.upgrade_password_hash(&account, &upgrade).await;
+            self.upgrade_password_hash(account, &upgrade).await;
         }
-        self.begin_session(&account, request.scope.as_deref(), request.device).await
+        self.begin_session(account, request.scope.as_deref(), request.device).await
     }
 
     /// The account, if this can be an address at all and there is one. A row that cannot be read counts as none, and is logged.
@@ -90,7 +93,11 @@ impl Authority {
         };
         let grant = self.grant(account, &session, scope, now)?;
         // Disabled, deleted or given another password since it was looked at: the insertion knows.
-        if self.insert(&session, now).await? { Ok(grant) } else { Err(Error::InvalidCredentials) }
+        if !self.insert(&session, now).await? {
+            return Err(Error::InvalidCredentials);
+        }
+        Happening::to_session(Event::Login, &account.id, &session.id).record(&self.database, now).await;
+        Ok(grant)
     }
 
     async fn insert(&self, session: &Session, now: i64) -> Result<bool, Error> {

@@ -3,6 +3,7 @@
 //! Ending the own session is always granted, with whatever authentic token of it is at hand, however old: it harms nobody, and people who
 //! want to be out must get out. The other sessions are ended only out of a live one, or an old token from a log could do it.
 
+use super::audit::{Event, Happening};
 use super::session_policy::Standing;
 use super::{Authority, Error};
 use crate::secret::Secret;
@@ -43,7 +44,7 @@ impl Authority {
         let now = self.clock.now();
         match (bearer, refresh_token) {
             (bearer, Some(refresh_token)) => self.logout_by_refresh_token(which, &refresh_token, bearer.as_ref()).await,
-            (Some(bearer), None) if which == Which::This => self.end_session(&bearer.subject, &bearer.id, now).await,
+            (Some(bearer), None) if which == Which::This => self.end_session_by(Event::Logout, &bearer.subject, &bearer.id, now).await,
             (Some(bearer), None) => {
                 let session = session::by_id(&self.database, &bearer.id).await?;
                 let is_live = |session: &Session| {
@@ -82,13 +83,13 @@ impl Authority {
         let Some(session) = self.session_of(&presented).await? else {
             // Swept long ago, so it is over. An access token that came along is revoked all the same.
             return match bearer {
-                Some(bearer) if which == Which::This => self.end_session(&bearer.subject, &bearer.id, now).await,
+                Some(bearer) if which == Which::This => self.end_session_by(Event::Logout, &bearer.subject, &bearer.id, now).await,
                 None if which == Which::This => Ok(()),
                 _ => Err(Error::InvalidRefreshToken),
             };
         };
         if which == Which::This {
-            return self.end_session(&session.account_id, &session.id, now).await;
+            return self.end_session_by(Event::Logout, &session.account_id, &session.id, now).await;
         }
         match self.terms.sessions.standing(&session, presented.generation, now) {
             Standing::Current | Standing::Predecessor => self.end_several(&session, which, now).await,
@@ -102,8 +103,11 @@ impl Authority {
 
     /// Others or all, out of this live session.
     async fn end_several(&self, session: &Session, which: Which, now: i64) -> Result<(), Error> {
-        let ending = if which == Which::Others { Ending::Others { id: &session.id } } else { Ending::All };
-        session::end(&self.database, &session.account_id, ending, now).await?;
+        let (ending, detail) = if which == Which::Others { (Ending::Others { id: &session.id }, "others") } else { (Ending::All, "all") };
+        let why = Happening::to_session(Event::Logout, &session.account_id, &session.id).with(detail);
+        if session::end_and_record(&self.database, ending, &session.account_id, &why.entry(now), now).await? {
+            why.log();
+        }
         self.learn_what_ended(now).await;
         Ok(())
     }
@@ -111,7 +115,7 @@ impl Authority {
     /// Refuses here at once what was revoked just now; if the store fails at this moment, with the next look at it, as everywhere else.
     pub(super) async fn learn_what_ended(&self, now: i64) {
         match revocation::recorded_since(&self.database, now, now).await {
-            Ok(recorded) => self.tokens.revocations.add(recorded.iter().map(|recorded| &recorded.revocation)),
+            Ok(recorded) => self.tokens.revocations.add(recorded.iter().map(|recorded| &recorded.revocation), now),
             Err(error) => log::warn!("the deny list will learn later of sessions that ended: {error}"),
         }
     }

@@ -3,6 +3,7 @@
 //! The successor of a refresh token is computed, not drawn, so those who use one token at once and those who lost the answer get the same
 //! one. The row decides who was first, and whether a token that comes late is a retry or a theft.
 
+use super::audit::{Event, Happening};
 use super::grant::remaining_scope;
 use super::session_policy::Standing;
 use super::{Authority, Device, Error, Grant};
@@ -73,21 +74,26 @@ impl Authority {
         Err(Error::InvalidRefreshToken)
     }
 
-    /// Ends a session whose refresh token was used by two, and says so in the log.
+    /// Ends a session whose refresh token was used by two.
     pub(super) async fn end_reused(&self, session: &Session, now: i64) -> Error {
-        log::warn!(
-            target: "hallpass::audit",
-            event = "refresh_reuse", sub = session.account_id.as_str(), session_id = session.id.as_str();
-            "a used refresh token came again: its session ends"
-        );
-        self.end_session(&session.account_id, &session.id, now).await.err().unwrap_or(Error::InvalidRefreshToken)
+        let ended = self.end_session_by(Event::RefreshReuse, &session.account_id, &session.id, now);
+        ended.await.err().unwrap_or(Error::InvalidRefreshToken)
     }
 
     /// Ends one session for all replicas, for this one at once.
     pub(super) async fn end_session(&self, account_id: &str, session_id: &str, now: i64) -> Result<(), Error> {
-        session::end(&self.database, account_id, Ending::This { id: session_id }, now).await?;
+        self.end_session_by(Event::SessionRevoked, account_id, session_id, now).await
+    }
+
+    /// The same, because of this event.
+    pub(super) async fn end_session_by(&self, event: Event, account_id: &str, session_id: &str, now: i64) -> Result<(), Error> {
+        let why = Happening::to_session(event, account_id, session_id);
+        let which = Ending::This { id: session_id };
+        if session::end_and_record(&self.database, which, account_id, &why.entry(now), now).await? {
+            why.log();
+        }
         let revocation = Revocation::Session { id: session_id.to_owned(), until: crate::store::revocation::until(now) };
-        self.tokens.revocations.add([&revocation]);
+        self.tokens.revocations.add([&revocation], now);
         Ok(())
     }
 }

@@ -227,8 +227,9 @@ pub async fn upgrade_password_hash(database: &Database, id: &str, old: &Secret, 
 /// # Errors
 /// [`Error::Unavailable`].
 pub async fn delete(database: &Database, id: &str, now: i64) -> Result<bool, Error> {
-    // Its id is never used again, so whatever bears it is refused, also what a login of this moment is about to issue.
-    let revoke = revocation::of_subject(id, revocation::until(now), now);
+    // A login or a refresh that was granted a moment before may bear a time that is later by as much as clocks differ. After that there is
+    // nothing to grant.
+    let revoke = revocation::of_subject(id, revocation::after(now), now);
     let changed = statement::transaction(database, &[revoke, statement::step("DELETE FROM account WHERE id = $1").text(id)]).await?;
     Ok(changed.last().is_some_and(|accounts| *accounts > 0))
 }

@@ -9,6 +9,9 @@ use crate::token::{MAX_LIFETIME, Revocation};
 
 const TABLE: &str = "revocation";
 
+/// Where PostgreSQL tells other replicas that there is something new. What is said there means nothing: what is revoked, the table says.
+pub(super) const CHANNEL: &str = "revocations";
+
 /// The most that two clocks may be apart, which is also the largest leeway of a verifier: twice, since a token may have been issued by a
 /// clock that is ahead and be verified by one that is behind.
 const SKEW: i64 = 2 * 60;
@@ -36,6 +39,37 @@ impl Recorded {
     }
 }
 
+/// Where a reader of the deny list stands: what was written at or before this moment has been read up to this entry.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Cursor {
+    recorded_at: i64,
+    kind: String,
+    id: String,
+}
+
+impl Cursor {
+    /// Before everything that was written at `moment` or later.
+    pub fn before(moment: i64) -> Self {
+        // Every kind is greater than the empty text.
+        Self { recorded_at: moment, ..Self::default() }
+    }
+
+    /// Behind this entry.
+    pub fn behind(recorded: &Recorded) -> Self {
+        let (kind, id) = match &recorded.revocation {
+            Revocation::Session { id, .. } => ("session", id),
+            Revocation::Subject { id, .. } => ("subject", id),
+            Revocation::Token { id, .. } => ("token", id),
+        };
+        Self { recorded_at: recorded.recorded_at, kind: kind.to_owned(), id: id.clone() }
+    }
+}
+
+/// A moment that no token of an account can claim to be younger than which was made no later than `now`, whatever the clocks.
+pub(super) fn after(now: i64) -> i64 {
+    now.saturating_add(SKEW)
+}
+
 /// When every token issued up to `now` has expired for everybody, whatever life the settings gave it.
 pub fn until(now: i64) -> i64 {
     now.saturating_add(MAX_LIFETIME + SKEW)
@@ -48,6 +82,25 @@ pub fn until(now: i64) -> i64 {
 pub async fn recorded_since(database: &Database, since: i64, now: i64) -> Result<Vec<Recorded>, Error> {
     let select = "SELECT kind, id, issued_before, until, recorded_at FROM revocation WHERE recorded_at >= $1 AND until >= $2";
     let rows = on!(database, |pool| sqlx::query(select).bind(since).bind(now).map(|row| Recorded::read(&row)).fetch_all(pool))?;
+    rows.into_iter().collect()
+}
+
+/// At most `limit` entries behind the cursor that still deny something at `now`, in the order in which they were written.
+///
+/// # Errors
+/// [`Error::Corrupt`], [`Error::Unavailable`].
+pub async fn page(database: &Database, after: &Cursor, limit: u32, now: i64) -> Result<Vec<Recorded>, Error> {
+    // The first condition says nothing new; it is the one that the index answers.
+    let select = "SELECT kind, id, issued_before, until, recorded_at FROM revocation WHERE recorded_at >= $1 \
+                  AND (recorded_at, kind, id) > ($1, $2, $3) AND until >= $4 ORDER BY recorded_at, kind, id LIMIT $5";
+    let rows = on!(database, |pool| sqlx::query(select)
+        .bind(after.recorded_at)
+        .bind(&after.kind)
+        .bind(&after.id)
+        .bind(now)
+        .bind(i64::from(limit))
+        .map(|row| Recorded::read(&row))
+        .fetch_all(pool))?;
     rows.into_iter().collect()
 }
 
@@ -64,14 +117,14 @@ pub async fn sweep(database: &Database, limit: u32, now: i64) -> Result<u64, Err
 /// Revokes one session, whether there is a row for it or not.
 pub(super) fn of_session<'v>(id: &'v str, now: i64) -> Step<'v> {
     let insert = "INSERT INTO revocation (kind, id, until, recorded_at) VALUES ('session', $1, $2, $3) ON CONFLICT (kind, id) DO NOTHING";
-    statement::step(insert).text(id).number(until(now)).number(now)
+    statement::step(insert).announced_on(CHANNEL).text(id).number(until(now)).number(now)
 }
 
 /// Revokes every session of an account that ended at `now`.
 pub(super) fn of_ended_sessions<'v>(account_id: &'v str, now: i64) -> Step<'v> {
     let insert = "INSERT INTO revocation (kind, id, until, recorded_at) SELECT 'session', id, $3, $2 FROM session \
                   WHERE account_id = $1 AND ended_at = $2 ON CONFLICT (kind, id) DO NOTHING";
-    statement::step(insert).text(account_id).number(now).number(until(now))
+    statement::step(insert).announced_on(CHANNEL).text(account_id).number(now).number(until(now))
 }
 
 /// Revokes what was issued to an account before a moment, if there is such an account. A later moment overrides an earlier one.
@@ -79,5 +132,5 @@ pub(super) fn of_subject<'v>(account_id: &'v str, issued_before: i64, now: i64) 
     let insert = "INSERT INTO revocation (kind, id, issued_before, until, recorded_at) SELECT 'subject', id, $2, $3, $4 FROM account \
                   WHERE id = $1 ON CONFLICT (kind, id) DO UPDATE SET issued_before = excluded.issued_before, until = excluded.until, \
                   recorded_at = excluded.recorded_at WHERE excluded.issued_before >= revocation.issued_before";
-    statement::step(insert).text(account_id).number(issued_before).number(until(now)).number(now)
+    statement::step(insert).announced_on(CHANNEL).text(account_id).number(issued_before).number(until(now)).number(now)
 }

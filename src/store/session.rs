@@ -8,7 +8,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use super::row::{Columns, Record, is_word_list};
 use super::statement::{self, Step};
-use super::{Database, Device, Error, revocation};
+use super::{Database, Device, Error, audit, revocation};
 
 pub use super::session_insert::{insert, insert_alone};
 
@@ -168,11 +168,18 @@ pub async fn rotate(database: &Database, next: &Session) -> Result<bool, Error> 
 /// # Errors
 /// [`Error::Unavailable`].
 pub async fn end(database: &Database, account_id: &str, which: Ending<'_>, now: i64) -> Result<(), Error> {
-    let revoke = match which {
-        Ending::This { id } => revocation::of_session(id, now),
-        Ending::Others { .. } | Ending::All => revocation::of_ended_sessions(account_id, now),
-    };
-    statement::transaction(database, &[ended(account_id, which, now), revoke]).await.map(|_| ())
+    statement::transaction(database, &[ended(account_id, which, now), revoked(account_id, which, now)]).await.map(|_| ())
+}
+
+/// Like [`end`], and writes down why in the same transaction. Only what cannot be written down is left out. False: there was nothing left to
+/// end, and so nothing to write down.
+///
+/// # Errors
+/// [`Error::Unavailable`].
+pub async fn end_and_record(database: &Database, which: Ending<'_>, account_id: &str, why: &audit::Entry, now: i64) -> Result<bool, Error> {
+    let steps = [ended(account_id, which, now), revoked(account_id, which, now), audit::written(why).aside()];
+    let changed = statement::transaction(database, &steps).await?;
+    Ok(changed.first().is_some_and(|sessions| *sessions > 0))
 }
 
 /// Deletes at most `limit` sessions that ended before `ended_before` or were made before `created_before`, and tells how many.
@@ -192,6 +199,14 @@ pub(super) fn of_new_password<'v>(account_id: &'v str, session_id: &'v str, hash
                               AND EXISTS (SELECT 1 FROM account WHERE id = $1 AND password_hash = $3)";
     let step = |sql| statement::step(sql).text(account_id).text(session_id).text(hash);
     [step(KEEP), step(END_OTHERS).number(now)]
+}
+
+/// Revokes what such a transaction ends, as its second step.
+fn revoked<'v>(account_id: &'v str, which: Ending<'v>, now: i64) -> Step<'v> {
+    match which {
+        Ending::This { id } => revocation::of_session(id, now),
+        Ending::Others { .. } | Ending::All => revocation::of_ended_sessions(account_id, now),
+    }
 }
 
 /// Ends sessions, as the first step of a transaction.

@@ -3,6 +3,8 @@
 
 use std::time::Duration;
 
+use sqlx::Connection as _;
+
 use super::{Database, Error};
 
 /// How long to wait for a free connection or a new one.
@@ -48,6 +50,10 @@ fn pause(retry: u32) -> Duration {
 pub(super) struct Step<'v> {
     sql: &'static str,
     values: Vec<Value<'v>>,
+    /// On which channel other processes are told when it changed something.
+    announced_on: Option<&'static str>,
+    /// Whether it only accompanies the others.
+    is_aside: bool,
 }
 
 enum Value<'v> {
@@ -57,7 +63,7 @@ enum Value<'v> {
 
 /// A statement that binds nothing yet.
 pub(super) fn step<'v>(sql: &'static str) -> Step<'v> {
-    Step { sql, values: Vec::new() }
+    Step { sql, values: Vec::new(), announced_on: None, is_aside: false }
 }
 
 impl<'v> Step<'v> {
@@ -66,7 +72,7 @@ impl<'v> Step<'v> {
         self.optional_text(Some(text))
     }
 
-    /// Binds a text, or NULL.
+    /// Binds a text or NULL.
     pub(super) fn optional_text(mut self, text: Option<&'v str>) -> Self {
         self.values.push(Value::Text(text));
         self
@@ -77,11 +83,27 @@ impl<'v> Step<'v> {
         self.values.push(Value::Number(number));
         self
     }
+
+    /// Tells whoever listens on this channel, once the transaction holds, if the step changed something.
+    pub(super) fn announced_on(mut self, channel: &'static str) -> Self {
+        self.announced_on = Some(channel);
+        self
+    }
+
+    /// Only accompanies the others: it is left out when the first step changed nothing, and when it fails, the others hold.
+    pub(super) fn aside(mut self) -> Self {
+        self.is_aside = true;
+        self
+    }
 }
 
-/// Runs all steps or none, and tells how many rows each changed. The first one must write: SQLite gives a transaction that reads first no
+/// Runs all steps or none, and tells how many rows each changed, but for those aside. The first one must write: SQLite gives a transaction that reads first no
 /// chance to wait for the write lock.
+///
+/// Announcing is the one thing that the two databases do not share: SQLite is for one process, which has nobody to tell. PostgreSQL delivers
+/// when it commits, and once for any number of equal announcements.
 pub(super) async fn transaction(database: &Database, steps: &[Step<'_>]) -> Result<Vec<u64>, Error> {
+    let can_announce = matches!(database, Database::Postgres(_));
     on_writer!(database, |pool| async {
         let mut transaction = pool.begin().await?;
         let mut changed = Vec::with_capacity(steps.len());
@@ -90,7 +112,25 @@ pub(super) async fn transaction(database: &Database, steps: &[Step<'_>]) -> Resu
                 Value::Text(text) => query.bind(*text),
                 Value::Number(number) => query.bind(*number),
             });
-            changed.push(query.execute(&mut *transaction).await?.rows_affected());
+            if step.is_aside {
+                if changed.first() != Some(&0) {
+                    // A savepoint: on PostgreSQL a statement that fails takes the whole transaction with it.
+                    let mut savepoint = transaction.begin().await?;
+                    match query.execute(&mut *savepoint).await {
+                        Ok(_) => savepoint.commit().await?,
+                        Err(error) => {
+                            savepoint.rollback().await?;
+                            log::error!("a statement was left out of a transaction: {}", Error::from(error));
+                        }
+                    }
+                }
+                continue;
+            }
+            let rows = query.execute(&mut *transaction).await?.rows_affected();
+            if let Some(channel) = step.announced_on.filter(|_| can_announce && rows > 0) {
+                sqlx::query("SELECT pg_notify($1, '')").bind(channel).execute(&mut *transaction).await?;
+            }
+            changed.push(rows);
         }
         transaction.commit().await?;
         Ok(changed)

@@ -2,10 +2,11 @@
 //!
 //! It knows nothing of where entries come from (a store, a feed, a test). An entry dies with the last token that it could deny.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
+
+use super::shards::Shards;
 
 /// One thing that is not believed any more. All times are NumericDates; after `until` the entry is of no use, since every token it denies has expired.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,40 +38,62 @@ pub enum Revocation {
 
 /// The deny list. Clones share one list.
 ///
-/// Reading is one atomic load and, for each kind that has entries at all, one hash look-up; no lock, no allocation.
-/// Writing copies the list once for a whole batch, and not at all when there is nothing new in it.
+/// Reading is one atomic load and, for each kind that has entries at all, one hash look-up; no lock, no allocation. Adding an entry copies
+/// a 256th of its kind, however long the list is; what is known already copies nothing.
+///
+/// It holds [`RevocationList::CAPACITY`] entries at most. When there are more, the older half of them goes, and a floor takes their place:
+/// no token issued before the youngest of these was revoked, or within two minutes after, is believed any more, whoever's it is
+/// ([`RevocationList::floor`]). That refuses too much and never too little. People who are caught by it refresh; and where tokens live for
+/// five minutes it catches nobody before there are 50,000 revocations in three, since older tokens have expired by themselves.
 #[derive(Clone, Debug, Default)]
 pub struct RevocationList(Arc<ArcSwap<Entries>>);
 
 #[derive(Clone, Debug, Default)]
 struct Entries {
-    sessions: HashMap<Box<str>, i64>,
-    subjects: HashMap<Box<str>, Subject>,
-    tokens: HashMap<Box<str>, i64>,
+    sessions: Shards<Entry>,
+    subjects: Shards<Subject>,
+    tokens: Shards<Entry>,
+    /// Tokens with an older `iat` are denied. It only ever rises.
+    floor: i64,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Entry {
+    until: i64,
+    /// No later than this it was revoked.
+    revoked_at: i64,
 }
 
 #[derive(Clone, Copy, Debug)]
 struct Subject {
     issued_before: i64,
-    until: i64,
+    entry: Entry,
 }
 
+/// The clock that issued a token may have been ahead, and the one that revoked it behind, each by a minute (the largest leeway): so much
+/// later than its revocation a token may say that it was issued.
+const MARGIN: i64 = 2 * 60;
+
 impl RevocationList {
+    /// The most entries that are kept.
+    pub const CAPACITY: usize = 100_000;
+
     /// An empty list.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Adds entries. Adding one twice, late or in another order changes nothing: the strictest one stays.
-    pub fn add<'a>(&self, revocations: impl IntoIterator<Item = &'a Revocation>) {
+    /// Adds entries, all of which were revoked at `now` or before. Adding one twice, late or in another order changes nothing: the strictest
+    /// one stays.
+    pub fn add<'a>(&self, revocations: impl IntoIterator<Item = &'a Revocation>, now: i64) {
         let known = self.0.load();
-        let batch: Vec<&Revocation> = revocations.into_iter().filter(|revocation| !known.covers(revocation)).collect();
+        let batch: Vec<&Revocation> = revocations.into_iter().filter(|revocation| !known.covers(revocation, now)).collect();
         if batch.is_empty() {
             return;
         }
         self.0.rcu(|entries| {
             let mut entries = Entries::clone(entries);
-            batch.iter().for_each(|revocation| entries.add(revocation));
+            batch.iter().for_each(|revocation| entries.add(revocation, now));
             entries
         });
     }
@@ -79,75 +102,132 @@ impl RevocationList {
     pub fn sweep(&self, now: i64) {
         self.0.rcu(|entries| {
             let mut entries = Entries::clone(entries);
-            entries.sessions.retain(|_, until| *until >= now);
-            entries.subjects.retain(|_, subject| subject.until >= now);
-            entries.tokens.retain(|_, until| *until >= now);
+            entries.sessions.retain(|entry| entry.until >= now);
+            entries.tokens.retain(|entry| entry.until >= now);
+            entries.subjects.retain(|subject| subject.entry.until >= now);
             entries
         });
     }
 
     /// How many entries there are.
     pub fn len(&self) -> usize {
-        let entries = self.0.load();
-        entries.sessions.len() + entries.subjects.len() + entries.tokens.len()
+        self.0.load().len()
     }
 
-    /// Whether nothing is denied.
+    /// Whether there is no entry.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+
+    /// The moment (NumericDate) before which no token may have been issued. None: the list has never been full.
+    pub fn floor(&self) -> Option<i64> {
+        Some(self.0.load().floor).filter(|floor| *floor != 0)
     }
 
     /// Whether a token with these claims is denied.
     pub(crate) fn denies(&self, sid: Option<&str>, sub: &str, jti: &str, iat: i64) -> bool {
         let entries = self.0.load();
-        (!entries.sessions.is_empty() && sid.is_some_and(|sid| entries.sessions.contains_key(sid)))
-            || (!entries.subjects.is_empty() && entries.subjects.get(sub).is_some_and(|subject| iat < subject.issued_before))
-            || (!entries.tokens.is_empty() && entries.tokens.contains_key(jti))
+        iat < entries.floor
+            || sid.is_some_and(|sid| entries.sessions.get(sid).is_some())
+            || entries.subjects.get(sub).is_some_and(|subject| iat < subject.issued_before)
+            || entries.tokens.get(jti).is_some()
     }
 }
 
 impl Entries {
+    fn len(&self) -> usize {
+        self.sessions.len + self.subjects.len + self.tokens.len
+    }
+
     /// Whether adding it would change nothing.
-    fn covers(&self, revocation: &Revocation) -> bool {
+    fn covers(&self, revocation: &Revocation, now: i64) -> bool {
+        let is_known = |known: Option<&Entry>, until: &i64| known.is_some_and(|known| known.until >= *until);
+        let is_below_floor = now.saturating_add(MARGIN) <= self.floor;
         match revocation {
-            Revocation::Session { id, until } => self.sessions.get(id.as_str()).is_some_and(|known| known >= until),
-            Revocation::Token { id, until } => self.tokens.get(id.as_str()).is_some_and(|known| known >= until),
+            Revocation::Session { id, until } => is_below_floor || is_known(self.sessions.get(id), until),
+            Revocation::Token { id, until } => is_below_floor || is_known(self.tokens.get(id), until),
             Revocation::Subject { id, issued_before, until } => {
-                self.subjects.get(id.as_str()).is_some_and(|known| known.issued_before >= *issued_before && known.until >= *until)
+                let known = self.subjects.get(id).filter(|known| known.issued_before >= *issued_before);
+                *issued_before <= self.floor || is_known(known.map(|known| &known.entry), until)
             }
         }
     }
 
-    fn add(&mut self, revocation: &Revocation) {
+    fn add(&mut self, revocation: &Revocation, now: i64) {
+        let entry = |until: &i64| Entry { until: *until, revoked_at: now };
         match revocation {
-            Revocation::Session { id, until } => latest(&mut self.sessions, id, *until),
-            Revocation::Token { id, until } => latest(&mut self.tokens, id, *until),
+            Revocation::Session { id, until } => self.sessions.put(id, entry(until), Entry::stricter),
+            Revocation::Token { id, until } => self.tokens.put(id, entry(until), Entry::stricter),
             Revocation::Subject { id, issued_before, until } => {
-                let subject = self.subjects.entry(id.as_str().into()).or_insert(Subject { issued_before: *issued_before, until: *until });
-                subject.issued_before = subject.issued_before.max(*issued_before);
-                subject.until = subject.until.max(*until);
+                self.subjects.put(id, Subject { issued_before: *issued_before, entry: entry(until) }, Subject::stricter);
             }
         }
+        if self.len() > RevocationList::CAPACITY {
+            self.raise_floor();
+        }
+    }
+
+    /// Replaces the older half of the entries, and what is as old as the youngest of them, by the floor. A subject that is cut off at a
+    /// later moment stays, unless these alone are too many.
+    fn raise_floor(&mut self) {
+        let entries = self.sessions.values().chain(self.tokens.values()).chain(self.subjects.values().map(|subject| &subject.entry));
+        let mut moments: Vec<i64> = entries.map(|entry| entry.revoked_at).collect();
+        let middle = moments.len() / 2;
+        let youngest = *moments.select_nth_unstable(middle).1;
+        let mut floor = self.floor.max(youngest.saturating_add(MARGIN));
+        self.sessions.retain(|entry| entry.revoked_at > youngest);
+        self.tokens.retain(|entry| entry.revoked_at > youngest);
+        self.subjects.retain(|subject| subject.issued_before > floor);
+        if self.len() > RevocationList::CAPACITY {
+            floor = self.subjects.values().map(|subject| subject.issued_before).fold(floor, i64::max);
+            self.subjects = Shards::default();
+        }
+        self.floor = floor;
     }
 }
 
-fn latest(entries: &mut HashMap<Box<str>, i64>, id: &str, until: i64) {
-    let entry = entries.entry(id.into()).or_insert(until);
-    *entry = (*entry).max(until);
+impl Entry {
+    fn stricter(self, other: Self) -> Self {
+        if other.until > self.until { other } else { self }
+    }
+}
+
+impl Subject {
+    fn stricter(self, other: Self) -> Self {
+        let entry = Entry { until: self.entry.until.max(other.entry.until), revoked_at: self.entry.revoked_at.max(other.entry.revoked_at) };
+        Self { issued_before: self.issued_before.max(other.issued_before), entry }
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    const NOW: i64 = 1000;
+
     fn session(id: &str, until: i64) -> Revocation {
         Revocation::Session { id: id.into(), until }
+    }
+
+    fn subject(id: &str, issued_before: i64, until: i64) -> Revocation {
+        Revocation::Subject { id: id.into(), issued_before, until }
+    }
+
+    /// As many sessions as the list holds, a twentieth of them for each second from `NOW` on.
+    fn full() -> RevocationList {
+        let list = RevocationList::new();
+        for second in 0..20 {
+            let batch: Vec<Revocation> =
+                (0..RevocationList::CAPACITY / 20).map(|number| session(&format!("{second:08}-{number:08}"), 1 << 40)).collect();
+            list.add(&batch, NOW + second);
+        }
+        list
     }
 
     #[test]
     fn each_kind_denies_by_its_own_claim_only() {
         let list = RevocationList::new();
-        list.add(&[session("s1", 100), Revocation::Token { id: "t1".into(), until: 100 }]);
+        list.add(&[session("s1", 100), Revocation::Token { id: "t1".into(), until: 100 }], NOW);
         assert!(list.denies(Some("s1"), "u", "t", 0));
         assert!(list.denies(None, "u", "t1", 0));
         assert!(!list.denies(Some("t1"), "s1", "s1", 0));
@@ -157,20 +237,17 @@ mod tests {
     #[test]
     fn a_subject_is_denied_only_what_was_issued_before() {
         let list = RevocationList::new();
-        list.add(&[Revocation::Subject { id: "u".into(), issued_before: 50, until: 400 }]);
+        list.add(&[subject("u", 50, 400)], NOW);
         assert!(list.denies(None, "u", "t", 49));
         assert!(!list.denies(None, "u", "t", 50));
     }
 
     #[test]
     fn n8_repeated_and_reordered_entries_change_nothing() {
-        let (early, late) = (
-            Revocation::Subject { id: "u".into(), issued_before: 50, until: 400 },
-            Revocation::Subject { id: "u".into(), issued_before: 90, until: 440 },
-        );
+        let (early, late) = (subject("u", 50, 400), subject("u", 90, 440));
         for order in [[&early, &late, &early], [&late, &early, &late]] {
             let list = RevocationList::new();
-            list.add(order);
+            list.add(order, NOW);
             assert!(list.denies(None, "u", "t", 89));
             list.sweep(440);
             assert_eq!(list.len(), 1);
@@ -179,14 +256,14 @@ mod tests {
 
     #[test]
     fn what_is_known_already_does_not_copy_the_list_and_what_is_stricter_does() {
-        let (list, subject) = (RevocationList::new(), |issued_before, until| Revocation::Subject { id: "u".into(), issued_before, until });
-        list.add(&[session("s", 100), subject(50, 400)]);
+        let list = RevocationList::new();
+        list.add(&[session("s", 100), subject("u", 50, 400)], NOW);
         let before = Arc::as_ptr(&list.0.load_full());
-        list.add(&[session("s", 100), session("s", 99), subject(50, 400), subject(49, 399)]);
+        list.add(&[session("s", 100), session("s", 99), subject("u", 50, 400), subject("u", 49, 399)], NOW + 1);
         assert_eq!(Arc::as_ptr(&list.0.load_full()), before);
-        for stricter in [session("s", 101), session("s2", 1), subject(51, 400), subject(51, 401)] {
+        for stricter in [session("s", 101), session("s2", 1), subject("u", 51, 400), subject("u", 51, 401)] {
             let before = list.0.load_full();
-            list.add(&[stricter]);
+            list.add(&[stricter], NOW);
             assert!(!Arc::ptr_eq(&list.0.load_full(), &before));
         }
     }
@@ -194,8 +271,61 @@ mod tests {
     #[test]
     fn sweeping_keeps_what_can_still_deny() {
         let list = RevocationList::new();
-        list.add(&[session("old", 99), session("edge", 100), session("new", 101)]);
+        list.add(&[session("old", 99), session("edge", 100), session("new", 101)], NOW);
         list.sweep(100);
         assert_eq!(["old", "edge", "new"].map(|id| list.denies(Some(id), "u", "t", 0)), [false, true, true]);
+    }
+
+    #[test]
+    fn m9_a_full_list_denies_by_a_floor_what_its_older_half_denied_and_nothing_that_is_new() {
+        let list = full();
+        assert_eq!((list.len(), list.floor()), (RevocationList::CAPACITY, None));
+        list.add(&[session("one more", 1 << 40)], NOW + 20);
+        let floor = list.floor().unwrap();
+        assert_eq!((list.len(), floor), (RevocationList::CAPACITY / 20 * 9 + 1, NOW + 10 + MARGIN));
+        for second in 0..20 {
+            // The token of a clock that was as far ahead as may be.
+            let issued_at = NOW + second + MARGIN - 1;
+            assert!(list.denies(Some(&format!("{second:08}-00000000")), "u", "t", issued_at), "{second}");
+        }
+        assert!(list.denies(Some("one more"), "u", "t", 1 << 40));
+        assert!(list.denies(Some("somebody"), "u", "t", floor - 1) && !list.denies(Some("somebody"), "u", "t", floor));
+    }
+
+    #[test]
+    fn m9_what_the_floor_covers_is_not_taken_in_again_and_the_floor_never_sinks() {
+        let list = full();
+        list.add(&[session("one more", 1 << 40)], NOW + 20);
+        let (before, floor) = (list.0.load_full(), list.floor());
+        list.add(&[session("00000003-00000000", 1 << 40), subject("u", NOW + 3, 1 << 40)], NOW + 3);
+        assert!(Arc::ptr_eq(&list.0.load_full(), &before));
+        list.sweep(1 << 41);
+        assert_eq!((list.len(), list.floor()), (0, floor));
+        assert!(list.denies(None, "u", "t", NOW));
+    }
+
+    #[test]
+    fn m9_more_revocations_of_one_second_than_the_list_holds_are_all_denied() {
+        let list = RevocationList::new();
+        let batch: Vec<Revocation> = (0..=RevocationList::CAPACITY).map(|number| session(&format!("{number:08}"), 1 << 40)).collect();
+        list.add(&batch, NOW);
+        assert!(list.len() <= RevocationList::CAPACITY);
+        assert!(
+            batch.iter().all(|revocation| matches!(revocation, Revocation::Session { id, .. } if list.denies(Some(id), "u", "t", NOW)))
+        );
+        assert!(!list.denies(Some("new"), "u", "t", NOW + MARGIN));
+    }
+
+    #[test]
+    fn m9_subjects_that_are_cut_off_in_the_future_are_not_forgotten() {
+        let list = full();
+        let cut_off = NOW + 5000;
+        list.add(&[subject("banned", cut_off, 1 << 40)], NOW);
+        assert!(list.denies(None, "banned", "t", cut_off - 1) && !list.denies(None, "banned", "t", cut_off));
+        assert!(!list.denies(None, "u", "t", cut_off - 1));
+        let many: Vec<Revocation> =
+            (0..=RevocationList::CAPACITY).map(|number| subject(&format!("{number:08}"), cut_off, 1 << 40)).collect();
+        list.add(&many, NOW + 1);
+        assert!(list.len() <= RevocationList::CAPACITY && list.floor() == Some(cut_off));
     }
 }

@@ -6,11 +6,13 @@
 
 mod account;
 mod app;
+mod audit;
 mod contract;
 mod cookies;
 mod hostile;
 mod login;
 mod logout;
+mod lossy;
 mod me;
 mod outage;
 mod overload;

@@ -243,7 +243,7 @@ fn q10_a_revocation_reaches_every_worker_at_once() {
     });
     let workers: std::collections::HashSet<String> = (0..40).map(|_| server.get_with("/", good()).body).collect();
     assert!(workers.len() > 1, "{workers:?}");
-    revocations.add(&[Revocation::Session { id: "s1".into(), until: NOW + 400 }]);
+    revocations.add(&[Revocation::Session { id: "s1".into(), until: NOW + 400 }], NOW);
     for _ in 0..40 {
         assert_eq!(server.get_with("/", good()).refusal().1, "invalid_token");
     }

@@ -12,7 +12,7 @@ use super::*;
 /// Far above every limit of the store: whoever needs this long hangs.
 const FOREVER: Duration = Duration::from_secs(30);
 
-async fn ended<T>(future: impl Future<Output = T>) -> T {
+pub(super) async fn ended<T>(future: impl Future<Output = T>) -> T {
     tokio::time::timeout(FOREVER, future).await.expect("hangs")
 }
 
@@ -176,7 +176,7 @@ async fn l5_the_server_itself_gives_up_a_statement_after_three_seconds() {
 }
 
 /// The same database, reached through a line that can be cut.
-fn through_proxy(store: &Store) -> (Proxy, Database) {
+pub(super) fn through_proxy(store: &Store) -> (Proxy, Database) {
     let options = sqlx::postgres::PgConnectOptions::from_str(&store.url).unwrap();
     let place = format!("{}:{}", options.get_host(), options.get_port());
     let proxy = Proxy::to(place.clone());

@@ -3,10 +3,12 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stderr)]
 
 mod account;
+mod audit;
 mod faults;
 mod feed;
 mod import;
 mod migrations;
+mod notification;
 mod proxy;
 mod session;
 

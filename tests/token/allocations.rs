@@ -20,7 +20,7 @@ fn a_typical_token_costs_one_allocation() {
     let sessions = entries(|id| Revocation::Session { id, until: NOW + 400 });
     let tokens = entries(|id| Revocation::Token { id, until: NOW + 400 });
     let subjects = entries(|id| Revocation::Subject { id, issued_before: NOW, until: NOW + 400 });
-    verifier.revocations().add(&sessions.chain(tokens).chain(subjects).collect::<Vec<_>>());
+    verifier.revocations().add(&sessions.chain(tokens).chain(subjects).collect::<Vec<_>>(), NOW);
 
     assert_eq!(allocations(&verifier, &good()), 1);
     assert_eq!(allocations(&verifier, &with("aud", json!(["other", "api"]))), 1);

@@ -17,7 +17,7 @@ fn d18_an_expired_token_names_its_session_however_old_it_is() {
 #[test]
 fn d17_a_revoked_token_names_its_session_and_says_that_it_was_revoked() {
     let verifier = verifier();
-    verifier.revocations().add(&[Revocation::Session { id: "s1".into(), until: NOW + 400 }]);
+    verifier.revocations().add(&[Revocation::Session { id: "s1".into(), until: NOW + 400 }], NOW);
     assert!(verifier.verify_for_logout(good(), NOW).unwrap().unwrap().is_revoked);
     assert_eq!(verifier.verify(good(), NOW).unwrap_err(), InvalidToken::Revoked);
 }

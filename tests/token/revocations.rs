@@ -18,7 +18,7 @@ fn each_kind_of_revocation_refuses_the_token_it_speaks_of_and_no_other() {
     for id in ["s1", "t1", "usr_1", "hallpass", "s", ""] {
         for (kind, refused) in of(id).iter().zip([&mut session, &mut token, &mut subject]) {
             let verifier = verifier().with_revocations(RevocationList::new());
-            verifier.revocations().add([kind]);
+            verifier.revocations().add([kind], NOW);
             match verifier.verify(good(), NOW) {
                 Ok(_) => {}
                 Err(reason) => {
@@ -39,9 +39,9 @@ fn each_kind_of_revocation_refuses_the_token_it_speaks_of_and_no_other() {
 #[test]
 fn a_subject_that_was_cut_off_may_come_back_with_a_newer_token() {
     let verifier = verifier();
-    verifier.revocations().add(&[Revocation::Subject { id: "usr_1".into(), issued_before: NOW, until: NOW + 400 }]);
+    verifier.revocations().add(&[Revocation::Subject { id: "usr_1".into(), issued_before: NOW, until: NOW + 400 }], NOW);
     assert!(verifier.verify(good(), NOW).is_ok());
-    verifier.revocations().add(&[Revocation::Subject { id: "usr_1".into(), issued_before: NOW + 1, until: NOW + 400 }]);
+    verifier.revocations().add(&[Revocation::Subject { id: "usr_1".into(), issued_before: NOW + 1, until: NOW + 400 }], NOW);
     assert_eq!(verifier.verify(good(), NOW).unwrap_err(), InvalidToken::Revoked);
 }
 
@@ -49,7 +49,7 @@ fn a_subject_that_was_cut_off_may_come_back_with_a_newer_token() {
 fn q10_every_clone_on_every_thread_sees_a_revocation_at_once() {
     let verifier = verifier();
     let clones: Vec<_> = (0..4).map(|_| verifier.clone()).collect();
-    verifier.revocations().add(&[Revocation::Session { id: "s1".into(), until: NOW + 400 }]);
+    verifier.revocations().add(&[Revocation::Session { id: "s1".into(), until: NOW + 400 }], NOW);
     std::thread::scope(|scope| {
         for clone in &clones {
             scope.spawn(|| assert_eq!(clone.verify(good(), NOW).unwrap_err(), InvalidToken::Revoked));
@@ -63,7 +63,9 @@ fn concurrent_additions_are_all_kept() {
     std::thread::scope(|scope| {
         for thread in 0..4 {
             let list = list.clone();
-            scope.spawn(move || (0..50).for_each(|number| list.add(&[Revocation::Token { id: format!("{thread}-{number}"), until: NOW }])));
+            scope.spawn(move || {
+                (0..50).for_each(|number| list.add(&[Revocation::Token { id: format!("{thread}-{number}"), until: NOW }], NOW))
+            });
         }
     });
     assert_eq!(list.len(), 200);

@@ -1,0 +1,104 @@
+//! What happened to accounts and sessions, for those who have to find out later: a line in the log and a row in the store.
+//!
+//! The names are stable: operators search for them. A row holds ids and fixed words, nothing that somebody sent and nothing about a person.
+//! What cannot be written down is said in the log and stops nobody: a thief must not be kept in because the disk is full.
+
+use crate::store::Database;
+use crate::store::audit::{self, Entry};
+
+/// How long rows are kept, in seconds: 90 days.
+pub const KEPT: i64 = 90 * 86_400;
+
+/// What happened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// Somebody logged in.
+    Login,
+    /// Somebody did not. Only in the log: whoever likes can make any number of these, and must not fill the database with them.
+    LoginFailed,
+    /// A person ended sessions of theirs: `this`, `others` or `all`.
+    Logout,
+    /// A used refresh token came again, which ended its session.
+    RefreshReuse,
+    /// A session was ended by something else.
+    SessionRevoked,
+    /// An account was made.
+    AccountAdded,
+    /// An account was disabled, which ended its sessions.
+    AccountDisabled,
+    /// An account was enabled again.
+    AccountEnabled,
+    /// An account was deleted, with its sessions.
+    AccountDeleted,
+    /// An account was given another password, which ended its sessions.
+    PasswordChanged,
+}
+
+impl Event {
+    /// The stable name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Event::Login => "login",
+            Event::LoginFailed => "login_failed",
+            Event::Logout => "logout",
+            Event::RefreshReuse => "refresh_reuse",
+            Event::SessionRevoked => "session_revoked",
+            Event::AccountAdded => "account_added",
+            Event::AccountDisabled => "account_disabled",
+            Event::AccountEnabled => "account_enabled",
+            Event::AccountDeleted => "account_deleted",
+            Event::PasswordChanged => "password_changed",
+        }
+    }
+
+    /// Whether it may be the work of somebody who has no business here.
+    fn level(self) -> log::Level {
+        if self == Event::RefreshReuse { log::Level::Warn } else { log::Level::Info }
+    }
+}
+
+/// An event, and of what.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Happening<'a> {
+    pub(super) event: Event,
+    pub(super) account_id: Option<&'a str>,
+    pub(super) session_id: Option<&'a str>,
+    /// A fixed word more.
+    pub(super) detail: Option<&'static str>,
+}
+
+impl<'a> Happening<'a> {
+    /// Something that happened to an account.
+    pub(super) fn to_account(event: Event, account_id: &'a str) -> Self {
+        Self { event, account_id: Some(account_id), session_id: None, detail: None }
+    }
+
+    /// Something that happened to a session.
+    pub(super) fn to_session(event: Event, account_id: &'a str, session_id: &'a str) -> Self {
+        Self { session_id: Some(session_id), ..Self::to_account(event, account_id) }
+    }
+
+    /// With a fixed word more.
+    pub(super) fn with(self, detail: &'static str) -> Self {
+        Self { detail: Some(detail), ..self }
+    }
+
+    /// The row of it.
+    pub(super) fn entry(&self, now: i64) -> Entry {
+        Entry::new(self.event.name(), self.account_id, self.session_id, self.detail, now)
+    }
+
+    /// The line of it. `-` where there is nothing to name.
+    pub(super) fn log(&self) {
+        let [sub, session_id, detail] = [self.account_id, self.session_id, self.detail].map(|text| text.unwrap_or("-"));
+        log::log!(target: "hallpass::audit", self.event.level(), event = self.event.name(), sub, session_id, detail; "{}", self.event.name());
+    }
+
+    /// The line and the row, for what has happened already.
+    pub(super) async fn record(&self, database: &Database, now: i64) {
+        self.log();
+        if let Err(error) = audit::insert(database, &self.entry(now)).await {
+            log::error!("an event is only in the log: {error}");
+        }
+    }
+}
