@@ -206,6 +206,19 @@ on_each_store! {
         assert_eq!(jar.me(&app).await.0, 200);
     }
 
+    async fn e4_e5_e8_e9_no_other_page_uses_a_guarded_route_that_changes_something(app: TestApp) {
+        let (jar, body) = login(&app).await;
+        let (password, session) = (json!({ "current_password": PASSWORD, "new_password": "another horse battery staple" }), format!("/sessions/{}", text(&body, "session_id")));
+        for headers in FOREIGN {
+            assert_eq!(refused(with(jar.bare(&app, Method::POST, "/account/password"), headers).json(&password)).await, csrf_failed(), "{headers:?}");
+            assert_eq!(refused(with(jar.bare(&app, Method::DELETE, &session), headers)).await, csrf_failed(), "{headers:?}");
+        }
+        assert_eq!(jar.bare(&app, Method::GET, "/account").send().await.unwrap().status(), 200);
+        assert_eq!(jar.post(&app, "/account/password").json(&password).send().await.unwrap().status(), 204);
+        let delete = jar.bare(&app, Method::DELETE, &session).header("sec-fetch-site", "same-origin");
+        assert_eq!((delete.send().await.unwrap().status().as_u16(), jar.me(&app).await.0), (204, 401));
+    }
+
     async fn e7_without_fetch_metadata_the_origin_is_enough(app: TestApp) {
         let (mut jar, _) = login(&app).await;
         let response = jar.bare(&app, Method::POST, "/refresh").header(ORIGIN, ISSUER).send().await.unwrap();

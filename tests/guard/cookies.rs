@@ -5,7 +5,9 @@ use actix_web::test::TestRequest;
 use actix_web::web::{self, ServiceConfig};
 use allocation_counter::measure;
 use hallpass::guard::cookie::ACCESS_COOKIE;
-use hallpass::guard::{AccessToken, Anyone, Guard, MaybeAccessToken, NotAnOrigin, Protect, Require};
+use hallpass::guard::{
+    AccessToken, Anyone, Guard, LiveSession, MaybeAccessToken, NotAnOrigin, Protect, Require, SessionLookup, SessionState, SessionStatus,
+};
 use hallpass::token::Verifier;
 use serde_json::json;
 
@@ -14,8 +16,19 @@ use crate::wire::{Answer, Server, guard, serve};
 
 const APP: &str = "https://app.example.com";
 const SAME_ORIGIN: &[u8] = b"Sec-Fetch-Site: same-origin";
-/// Each finds the token in another way: an extractor, an optional one, one with a policy, the middleware, and code that has only the request.
-const GUARDED: [&str; 5] = ["/", "/maybe", "/require", "/in", "/by-hand"];
+/// Each finds the token in another way: an extractor, an optional one, one with a policy, one with a look-up, the middleware, and code that has
+/// only the request.
+const GUARDED: [&str; 6] = ["/", "/maybe", "/require", "/live", "/in", "/by-hand"];
+
+struct EverySessionIsLive;
+
+impl SessionStatus for EverySessionIsLive {
+    type Error = std::io::Error;
+
+    async fn session_state(&self, _: &AccessToken) -> Result<SessionState, Self::Error> {
+        Ok(SessionState::Live)
+    }
+}
 
 fn routes(config: &mut ServiceConfig) {
     async fn subject(token: AccessToken) -> String {
@@ -34,6 +47,8 @@ fn routes(config: &mut ServiceConfig) {
     config
         .app_data(web::Data::new(guard.clone()))
         .app_data(guard)
+        .app_data(SessionLookup::new(EverySessionIsLive))
+        .route("/live", web::to(|session: LiveSession| async move { session.subject().to_owned() }))
         .route("/", web::to(subject))
         .route("/maybe", web::to(maybe))
         .route("/require", web::to(|token: Require<Anyone>| async move { token.subject().to_owned() }))
