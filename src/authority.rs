@@ -11,19 +11,24 @@ pub mod hash_pool;
 pub mod hasher;
 pub mod login;
 pub mod logout;
+mod otp;
 pub mod password;
 pub mod password_hash;
 pub mod password_policy;
 pub mod password_verifier;
 pub mod refresh;
+pub mod second_factor;
 pub mod session_policy;
+pub mod step_up;
 pub mod sweep;
+pub mod throttle;
 
 use std::time::Duration;
 
 use crate::clock::Clock;
 use crate::store::Database;
 use crate::token::opaque::RefreshKeys;
+use crate::token::sealing::SealingKeys;
 use crate::token::{RevocationList, Signer};
 
 pub use error::Error;
@@ -31,6 +36,7 @@ pub use grant::Grant;
 pub use hasher::{Hasher, HasherSettings};
 pub use password::Password;
 pub use session_policy::SessionPolicy;
+pub use throttle::{AddressKey, ThrottlePolicy};
 
 /// Everything the use cases work with.
 #[derive(Clone)]
@@ -42,7 +48,7 @@ pub struct Authority {
     pub(crate) terms: Terms,
 }
 
-/// What tokens are made with, and taken back by.
+/// What tokens are made with, and taken back by; and what else follows from the keys.
 #[derive(Clone, Debug)]
 pub struct Tokens {
     /// Signs access tokens.
@@ -51,6 +57,10 @@ pub struct Tokens {
     pub refresh: RefreshKeys,
     /// The deny list of this process: what is revoked here is refused here at once.
     pub revocations: RevocationList,
+    /// Seals the secrets of second factors.
+    pub sealing: SealingKeys,
+    /// Hides the addresses whose tries are counted.
+    pub addresses: AddressKey,
 }
 
 /// What every token of this issuer says, and what passwords must be like.
@@ -64,6 +74,8 @@ pub struct Terms {
     pub access_ttl: Duration,
     /// How long sessions live.
     pub sessions: SessionPolicy,
+    /// How guessing is slowed down.
+    pub throttle: ThrottlePolicy,
     /// The shortest new password, in characters.
     pub min_password_length: usize,
 }

@@ -11,6 +11,7 @@ mod database;
 mod error;
 mod keys;
 mod layers;
+mod limits;
 mod log;
 mod page;
 mod password;
@@ -22,6 +23,7 @@ mod units;
 pub use database::Database;
 pub use error::Error;
 pub use keys::Keys;
+pub use limits::Limits;
 pub use log::{Log, LogFormat};
 pub use password::Password;
 pub use server::Server;
@@ -49,6 +51,8 @@ pub struct Config {
     pub sessions: Sessions,
     /// How passwords are hashed, and which are too short.
     pub password: Password,
+    /// How often a password or a code may be tried.
+    pub limits: Limits,
     /// How log lines look.
     pub log: Log,
 }
@@ -68,11 +72,14 @@ pub enum Section {
     Sessions,
     /// `[password]`
     Password,
+    /// `[limits]`
+    Limits,
 }
 
 impl Section {
     /// All of them.
-    pub const ALL: [Section; 6] = [Section::Server, Section::Database, Section::Keys, Section::Token, Section::Sessions, Section::Password];
+    pub const ALL: [Section; 7] =
+        [Section::Server, Section::Database, Section::Keys, Section::Token, Section::Sessions, Section::Password, Section::Limits];
 }
 
 impl Config {
@@ -121,6 +128,7 @@ impl Config {
             Section::Token => self.token.check(),
             Section::Sessions => self.sessions.check(),
             Section::Password => self.password.check(),
+            Section::Limits => self.limits.check(),
         }
     }
 
@@ -133,6 +141,7 @@ impl Config {
         self.token.print(page.section("token"));
         self.sessions.print(page.section("sessions"));
         self.password.print(page.section("password"));
+        self.limits.print(page.section("limits"));
         self.log.print(page.section("log"));
         page.into_text()
     }
@@ -145,6 +154,7 @@ impl Config {
             token: Token::read(settings)?,
             sessions: Sessions::read(settings)?,
             password: Password::read(settings)?,
+            limits: Limits::read(settings)?,
             log: Log::read(settings)?,
         })
     }
@@ -152,7 +162,10 @@ impl Config {
 
 /// The names of all settings, as `section.key`.
 pub fn names() -> impl Iterator<Item = &'static str> {
-    [Server::NAMES, Database::NAMES, Keys::NAMES, Token::NAMES, Sessions::NAMES, Password::NAMES, Log::NAMES].into_iter().flatten().copied()
+    [Server::NAMES, Database::NAMES, Keys::NAMES, Token::NAMES, Sessions::NAMES, Password::NAMES, Limits::NAMES, Log::NAMES]
+        .into_iter()
+        .flatten()
+        .copied()
 }
 
 /// The environment of this process. Names or values that are not Unicode come with replacement characters instead of a panic.

@@ -1,10 +1,12 @@
 //! The routes: thin adapters that parse, make one call to the authority, and serialise. This file is the single table of them.
 
+pub mod account_otp;
 pub mod login;
 pub mod logout;
 pub mod me;
 pub mod probes;
 pub mod refresh;
+pub mod step_up;
 mod token_response;
 
 use actix_web::web::{self, ServiceConfig};
@@ -22,6 +24,9 @@ pub fn routes(config: &mut ServiceConfig) {
         .service(resource("/refresh", "POST", [web::post().to(refresh::refresh)]))
         .service(resource("/logout", "POST", [web::post().to(logout::logout)]))
         .service(resource("/me", "GET, HEAD", [web::get().to(me::me), web::head().to(me::me)]))
+        .service(resource("/step-up", "POST", [web::post().to(step_up::step_up)]))
+        .service(resource("/account/otp", "POST, DELETE", [web::post().to(account_otp::enrol), web::delete().to(account_otp::remove)]))
+        .service(resource("/account/otp/confirm", "POST", [web::post().to(account_otp::confirm)]))
         .service(resource("/livez", "GET, HEAD", [web::get().to(probes::livez), web::head().to(probes::livez)]))
         .service(resource("/healthz", "GET, HEAD", [web::get().to(probes::livez), web::head().to(probes::livez)]))
         .service(resource("/readyz", "GET, HEAD", [web::get().to(probes::readyz), web::head().to(probes::readyz)]))

@@ -9,7 +9,7 @@ use actix_web::web::Data;
 use actix_web::{App, HttpServer};
 use thiserror::Error as ThisError;
 
-use crate::authority::{Authority, Hasher, HasherSettings, SessionPolicy, Terms, Tokens, hasher};
+use crate::authority::{AddressKey, Authority, Hasher, HasherSettings, SessionPolicy, Terms, ThrottlePolicy, Tokens, hasher};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::endpoints::{self, probes::Readiness};
@@ -18,6 +18,7 @@ use crate::guard::Guard;
 use crate::http;
 use crate::store::{self, Database};
 use crate::token::opaque::RefreshKeys;
+use crate::token::sealing::SealingKeys;
 use crate::token::{KeyRing, RevocationList, Signer, UnusableKey, Verifier, claims, verify::UnsafeVerifier};
 
 /// A request's head must have arrived within this.
@@ -95,8 +96,7 @@ pub struct Service {
 /// [`Error`] in one sentence.
 pub fn service(config: &Config, clock: Clock) -> Result<Service, Error> {
     let keys = key_ring(config)?;
-    let signer = Signer::new(&keys).map_err(|error| keys_error(config, &error))?;
-    let tokens = Tokens { signer, refresh: RefreshKeys::new(&keys), revocations: RevocationList::new() };
+    let tokens = tokens(&keys).map_err(|error| keys_error(config, &error))?;
     let verifier = Verifier::new(keys, &config.token.issuer, &config.token.audience)?
         .with_leeway(config.token.leeway)?
         .with_revocations(tokens.revocations.clone());
@@ -105,6 +105,17 @@ pub fn service(config: &Config, clock: Clock) -> Result<Service, Error> {
     let (revocations, authority) = (tokens.revocations.clone(), authority(config, tokens, clock.clone())?);
     let feed = Feed::new(authority.database().clone(), revocations, clock);
     listen(config, guard, authority, feed)
+}
+
+/// Everything that follows from the keys.
+fn tokens(keys: &KeyRing) -> Result<Tokens, UnusableKey> {
+    Ok(Tokens {
+        signer: Signer::new(keys)?,
+        refresh: RefreshKeys::new(keys),
+        revocations: RevocationList::new(),
+        sealing: SealingKeys::new(keys),
+        addresses: AddressKey::new(keys)?,
+    })
 }
 
 /// The use cases over the configured store, for the service and for the command line.
@@ -123,6 +134,7 @@ pub fn authority(config: &Config, tokens: Tokens, clock: Clock) -> Result<Author
             absolute_timeout: config.sessions.absolute_timeout,
             refresh_grace: config.sessions.refresh_grace,
         },
+        throttle: ThrottlePolicy { free_failures: config.limits.account_free_failures },
         min_password_length: config.password.min_length,
     };
     Ok(Authority::new(database, hasher, tokens, clock, terms))
@@ -264,7 +276,7 @@ async fn migrate_when_available(first: store::Error, authority: Authority, readi
 fn tend(authority: Authority, readiness: Readiness, feed: Feed) {
     readiness.migrated();
     actix_web::rt::spawn(feed.run(move || readiness.heard()));
-    actix_web::rt::spawn(async move { authority.sweep_sessions_for_ever().await });
+    actix_web::rt::spawn(async move { authority.sweep_for_ever().await });
 }
 
 async fn stop_on_signal(server: ServerHandle, readiness: Readiness) {

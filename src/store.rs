@@ -43,8 +43,10 @@ mod error;
 pub mod import;
 pub mod revocation;
 mod row;
+pub mod second_factor;
 pub mod session;
 mod statement;
+pub mod throttle;
 
 pub use email::{Email, InvalidEmail};
 pub use error::Error;

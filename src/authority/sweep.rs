@@ -1,29 +1,31 @@
-//! Sessions that are over are deleted, some time later.
+//! What is over is deleted some time later: sessions, and the tries of addresses that nobody tries any more. Second factors are brought under
+//! the key that seals.
 
 use std::time::Duration;
 
 use super::{Authority, Error};
-use crate::store::session;
+use crate::store::{session, throttle};
 use crate::token::MAX_LIFETIME;
 
 /// How many rows one statement deletes: few enough that nobody waits for it.
 const BATCH: u32 = 1000;
 /// How long the row of a session outlives it, in seconds: as long as access tokens of it may be out.
 const KEPT: i64 = 2 * MAX_LIFETIME;
+/// How long the tries of an address are remembered after the last one, in seconds. Far longer than the longest wait.
+const TRIES_KEPT: i64 = 24 * 3600;
 
 /// How often there is a sweep, and how long between two batches when there is more than one.
 const EVERY: Duration = Duration::from_secs(600);
 const PAUSE: Duration = Duration::from_secs(1);
 
 impl Authority {
-    /// Deletes batch after batch for as long as the process lives.
-    pub async fn sweep_sessions_for_ever(&self) {
+    /// Sweeps batch after batch for as long as the process lives.
+    pub async fn sweep_for_ever(&self) {
         loop {
-            let swept = self.sweep_sessions().await;
-            if let Err(error) = &swept {
-                log::warn!("old sessions were not swept: {error}");
-            }
-            tokio::time::sleep(if swept.unwrap_or(false) { PAUSE } else { EVERY }).await;
+            let sessions = more("old sessions were not swept", self.sweep_sessions().await);
+            let tries = more("old tries were not swept", self.sweep_tries().await);
+            let second_factors = more("second factors were not sealed anew", self.reseal_second_factors(BATCH).await);
+            tokio::time::sleep(if sessions || tries || second_factors { PAUSE } else { EVERY }).await;
         }
     }
 
@@ -40,4 +42,17 @@ impl Authority {
         let swept = session::sweep(&self.database, BATCH, ended_before, ended_before.saturating_sub(lifetime)).await?;
         Ok(swept >= u64::from(BATCH))
     }
+
+    /// Deletes a batch of the tries of addresses that nobody has tried for a day. True: there may be more.
+    ///
+    /// # Errors
+    /// [`Error::StoreUnavailable`].
+    pub async fn sweep_tries(&self) -> Result<bool, Error> {
+        let swept = throttle::sweep(&self.database, BATCH, self.clock.now().saturating_sub(TRIES_KEPT)).await?;
+        Ok(swept >= u64::from(BATCH))
+    }
+}
+
+fn more(failure: &str, swept: Result<bool, Error>) -> bool {
+    swept.inspect_err(|error| log::warn!("{failure}: {error}")).unwrap_or(false)
 }

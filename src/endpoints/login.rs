@@ -8,6 +8,7 @@ use super::token_response::token_response;
 use crate::authority::login::LoginRequest;
 use crate::authority::{Authority, Password};
 use crate::http::{Error, JsonBody};
+use crate::secret::Secret;
 
 /// The body.
 #[derive(Debug, Deserialize)]
@@ -15,9 +16,9 @@ use crate::http::{Error, JsonBody};
 pub struct LoginBody {
     email: String,
     password: Password,
-    /// A second factor. No account has one yet, so it is read and has nothing to prove.
-    #[serde(default, rename = "otp")]
-    _otp: Option<String>,
+    /// A second factor; without one enrolled it is read and has nothing to prove.
+    #[serde(default)]
+    otp: Option<Secret>,
     #[serde(default)]
     scope: Option<String>,
     #[serde(default)]
@@ -35,11 +36,11 @@ enum Transport {
 /// The handler.
 ///
 /// # Errors
-/// 400, 401, 413, 415, 503.
+/// 400, 401, 413, 415, 429, 503.
 pub async fn login(authority: Data<Authority>, body: JsonBody<LoginBody>) -> Result<HttpResponse, Error> {
-    let JsonBody(LoginBody { email, password, scope, transport: Transport::Body, .. }) = body;
+    let JsonBody(LoginBody { email, password, otp, scope, transport: Transport::Body }) = body;
     if password.is_empty() {
         return Err(Error::InvalidRequest);
     }
-    Ok(token_response(&authority.login(LoginRequest { email, password, scope }).await?))
+    Ok(token_response(&authority.login(LoginRequest { email, password, otp, scope }).await?))
 }

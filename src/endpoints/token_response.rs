@@ -5,6 +5,7 @@ use actix_web::http::header::{CACHE_CONTROL, PRAGMA};
 use serde::Serialize;
 
 use crate::authority::Grant;
+use crate::secret::Secret;
 
 #[derive(Serialize)]
 struct TokenResponse<'a> {
@@ -12,8 +13,10 @@ struct TokenResponse<'a> {
     token_type: &'static str,
     expires_in: u64,
     expires_at: i64,
-    refresh_token: &'a str,
-    refresh_expires_in: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    refresh_token: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    refresh_expires_in: Option<u64>,
     scope: &'a str,
     session_id: &'a str,
 }
@@ -27,8 +30,8 @@ pub(super) fn token_response(grant: &Grant) -> HttpResponse {
         token_type: "Bearer",
         expires_in: grant.expires_in,
         expires_at: grant.expires_at,
-        refresh_token: grant.refresh_token.expose(),
-        refresh_expires_in: grant.refresh_expires_in,
+        refresh_token: grant.refresh_token.as_ref().map(Secret::expose),
+        refresh_expires_in: grant.refresh_token.as_ref().map(|_| grant.refresh_expires_in),
         scope: &grant.scope,
         session_id: &grant.session_id,
     })

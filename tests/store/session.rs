@@ -21,6 +21,7 @@ fn session_of(account_id: &str, now: i64) -> Session {
         password_changed_at: Some(NOW),
         created_at: now,
         auth_time: now,
+        step_up: None,
         rotated_at: now,
         ended_at: None,
     }
