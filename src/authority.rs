@@ -29,14 +29,14 @@ use crate::clock::Clock;
 use crate::store::Database;
 use crate::token::opaque::RefreshKeys;
 use crate::token::sealing::SealingKeys;
-use crate::token::{RevocationList, Signer};
+use crate::token::{KeyRing, RevocationList, Signer, UnusableKey};
 
 pub use error::Error;
 pub use grant::Grant;
 pub use hasher::{Hasher, HasherSettings};
 pub use password::Password;
 pub use session_policy::SessionPolicy;
-pub use throttle::{AddressKey, ThrottlePolicy};
+pub use throttle::{Addresses, ThrottlePolicy};
 
 /// Everything the use cases work with.
 #[derive(Clone)]
@@ -60,7 +60,7 @@ pub struct Tokens {
     /// Seals the secrets of second factors.
     pub sealing: SealingKeys,
     /// Hides the addresses whose tries are counted.
-    pub addresses: AddressKey,
+    pub addresses: Addresses,
 }
 
 /// What every token of this issuer says, and what passwords must be like.
@@ -78,6 +78,22 @@ pub struct Terms {
     pub throttle: ThrottlePolicy,
     /// The shortest new password, in characters.
     pub min_password_length: usize,
+}
+
+impl Tokens {
+    /// Everything that follows from the keys of this ring, and an empty deny list.
+    ///
+    /// # Errors
+    /// None for a ring that was read from settings: it has a first key.
+    pub fn new(keys: &KeyRing) -> Result<Self, UnusableKey> {
+        Ok(Self {
+            signer: Signer::new(keys)?,
+            refresh: RefreshKeys::new(keys),
+            revocations: RevocationList::new(),
+            sealing: SealingKeys::new(keys),
+            addresses: Addresses::new(keys)?,
+        })
+    }
 }
 
 impl Authority {

@@ -9,7 +9,7 @@ use actix_web::web::Data;
 use actix_web::{App, HttpServer};
 use thiserror::Error as ThisError;
 
-use crate::authority::{AddressKey, Authority, Hasher, HasherSettings, SessionPolicy, Terms, ThrottlePolicy, Tokens, hasher};
+use crate::authority::{Authority, Hasher, HasherSettings, SessionPolicy, Terms, ThrottlePolicy, Tokens, hasher};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::endpoints::{self, probes::Readiness};
@@ -17,9 +17,7 @@ use crate::feed::Feed;
 use crate::guard::Guard;
 use crate::http;
 use crate::store::{self, Database};
-use crate::token::opaque::RefreshKeys;
-use crate::token::sealing::SealingKeys;
-use crate::token::{KeyRing, RevocationList, Signer, UnusableKey, Verifier, claims, verify::UnsafeVerifier};
+use crate::token::{KeyRing, Signer, UnusableKey, Verifier, claims, verify::UnsafeVerifier};
 
 /// A request's head must have arrived within this.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(5);
@@ -96,7 +94,7 @@ pub struct Service {
 /// [`Error`] in one sentence.
 pub fn service(config: &Config, clock: Clock) -> Result<Service, Error> {
     let keys = key_ring(config)?;
-    let tokens = tokens(&keys).map_err(|error| keys_error(config, &error))?;
+    let tokens = Tokens::new(&keys).map_err(|error| keys_error(config, &error))?;
     let verifier = Verifier::new(keys, &config.token.issuer, &config.token.audience)?
         .with_leeway(config.token.leeway)?
         .with_revocations(tokens.revocations.clone());
@@ -105,17 +103,6 @@ pub fn service(config: &Config, clock: Clock) -> Result<Service, Error> {
     let (revocations, authority) = (tokens.revocations.clone(), authority(config, tokens, clock.clone())?);
     let feed = Feed::new(authority.database().clone(), revocations, clock);
     listen(config, guard, authority, feed)
-}
-
-/// Everything that follows from the keys.
-fn tokens(keys: &KeyRing) -> Result<Tokens, UnusableKey> {
-    Ok(Tokens {
-        signer: Signer::new(keys)?,
-        refresh: RefreshKeys::new(keys),
-        revocations: RevocationList::new(),
-        sealing: SealingKeys::new(keys),
-        addresses: AddressKey::new(keys)?,
-    })
 }
 
 /// The use cases over the configured store, for the service and for the command line.

@@ -5,13 +5,15 @@
 //! whoever is in stays in, whatever others try.
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use hmac::{Hmac, Mac as _};
 use sha2::Sha256;
-use tokio::time::{Instant, sleep};
+use tokio::sync::Notify;
+use tokio::time::{Instant, timeout};
 
 use super::{Authority, Error};
 use crate::store::throttle::{self, Admission, LONGEST_TRY, Tries};
@@ -21,8 +23,8 @@ use crate::token::{KeyRing, UnusableKey};
 const LONGEST_DELAY: i64 = 900;
 /// How long somebody waits for those who try at the same moment and were admitted first.
 const PATIENCE: Duration = Duration::from_secs(2);
-const FIRST_PAUSE: Duration = Duration::from_millis(10);
-const LONGEST_PAUSE: Duration = Duration::from_millis(160);
+/// After so long a look at the store: those who are waited for may be at another replica.
+const PAUSE: Duration = Duration::from_millis(200);
 
 /// How many failures in a row are free. Zero is like one: a first try cannot wait.
 #[derive(Clone, Copy, Debug)]
@@ -37,10 +39,7 @@ pub enum Standing {
     /// It is admitted, if nobody else was before it is counted.
     Admitted(Admission),
     /// It depends on those that are under way: if one of them is right, so may be this one.
-    Undecided {
-        /// Seconds until it is admitted if all of them are wrong.
-        retry_after: i64,
-    },
+    Undecided,
     /// It has to wait.
     Delayed {
         /// Seconds.
@@ -61,8 +60,8 @@ impl ThrottlePolicy {
             return Standing::Admitted(self.admission(free, tries.failures, now));
         }
         let is_under_way = tries.pending > 0 && now.saturating_sub(tries.tried_at) <= LONGEST_TRY;
-        if is_under_way && tries.failures - tries.pending < free {
-            return Standing::Undecided { retry_after };
+        if is_under_way && tries.failures.saturating_sub(tries.pending) < free {
+            return Standing::Undecided;
         }
         Standing::Delayed { retry_after }
     }
@@ -74,29 +73,39 @@ impl ThrottlePolicy {
     }
 }
 
-/// Turns addresses into what the store may hold of them.
+/// Turns addresses into what the store may hold of them, and wakes those who wait for others to be done with one. Clones share who waits.
 #[derive(Clone)]
-pub struct AddressKey(Hmac<Sha256>);
+pub struct Addresses {
+    key: Hmac<Sha256>,
+    /// Several addresses share one: then somebody is woken for nothing, and looks again later.
+    settled: Arc<[Notify; 64]>,
+}
 
-impl AddressKey {
-    /// Derived from the first key of the ring: after a rotation all addresses start anew.
+impl Addresses {
+    /// Hidden under a key derived from the first one of the ring: after a rotation all addresses start anew.
     ///
     /// # Errors
     /// None for a ring that was read from settings: it has a first key.
     pub fn new(ring: &KeyRing) -> Result<Self, UnusableKey> {
-        ring.keys().next().map(|key| Self(key.derive("hallpass throttle address"))).ok_or(UnusableKey::NoKeys)
+        let key = ring.keys().next().ok_or(UnusableKey::NoKeys)?.derive("hallpass throttle address");
+        Ok(Self { key, settled: Arc::new(std::array::from_fn(|_| Notify::new())) })
     }
 
     /// The same for an address whatever its case, and for any text that is none.
     fn mac(&self, email: &str) -> String {
         let folded = email.to_ascii_lowercase();
-        URL_SAFE_NO_PAD.encode(self.0.clone().chain_update(folded).finalize().into_bytes())
+        URL_SAFE_NO_PAD.encode(self.key.clone().chain_update(folded).finalize().into_bytes())
+    }
+
+    fn settled(&self, address_mac: &str) -> Option<&Notify> {
+        let first = usize::from(*address_mac.as_bytes().first()?);
+        self.settled.get(first % self.settled.len())
     }
 }
 
-impl fmt::Debug for AddressKey {
+impl fmt::Debug for Addresses {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("AddressKey").finish_non_exhaustive()
+        f.debug_struct("Addresses").finish_non_exhaustive()
     }
 }
 
@@ -133,10 +142,11 @@ impl Authority {
     /// Admits and counts one try of a password or a code for this address, which may be any text.
     ///
     /// # Errors
-    /// [`Error::TooManyRequests`]; [`Error::StoreUnavailable`]: what cannot be counted is not tried.
+    /// [`Error::TooManyRequests`]; [`Error::Busy`]: too many try at this moment to tell; [`Error::StoreUnavailable`]: what cannot be counted
+    /// is not tried.
     pub(super) async fn admit_try(&self, email: &str) -> Result<Try, Error> {
         let address_mac = self.tokens.addresses.mac(email);
-        let (patient_until, mut pause) = (Instant::now() + PATIENCE, FIRST_PAUSE);
+        let patient_until = Instant::now() + PATIENCE;
         loop {
             let now = self.clock.now();
             let tries = throttle::by_address(&self.database, &address_mac).await?;
@@ -146,11 +156,13 @@ impl Authority {
                         return Ok(Try { address_mac });
                     }
                 }
-                Standing::Undecided { .. } if Instant::now() < patient_until => {
-                    sleep(pause).await;
-                    pause = (pause * 2).min(LONGEST_PAUSE);
+                Standing::Undecided if Instant::now() < patient_until => {
+                    if let Some(settled) = self.tokens.addresses.settled(&address_mac) {
+                        let _woken_or_not = timeout(PAUSE, settled.notified()).await;
+                    }
                 }
-                Standing::Undecided { retry_after } | Standing::Delayed { retry_after } => {
+                Standing::Undecided => return Err(Error::Busy),
+                Standing::Delayed { retry_after } => {
                     return Err(Error::TooManyRequests { retry_after: retry_after.unsigned_abs() });
                 }
             }
@@ -166,6 +178,13 @@ impl Authority {
         };
         if let Err(error) = settled {
             log::warn!("what came of a try was not counted: {error}");
+        }
+        if let Some(waiting) = self.tokens.addresses.settled(&tried.address_mac) {
+            match settlement {
+                // One place is free for one more.
+                Settlement::Passed | Settlement::Withdrawn => waiting.notify_one(),
+                Settlement::Failed => waiting.notify_waiters(),
+            }
         }
     }
 }
@@ -212,7 +231,7 @@ mod tests {
 
     #[test]
     fn j5_who_comes_while_others_are_under_way_waits_for_them_only_if_they_could_be_right_in_time() {
-        assert_eq!(POLICY.standing(Some(&tries(5, 1, NOW + 1)), NOW), Standing::Undecided { retry_after: 1 });
+        assert_eq!(POLICY.standing(Some(&tries(5, 1, NOW + 1)), NOW), Standing::Undecided);
         assert_eq!(POLICY.standing(Some(&tries(6, 1, NOW + 2)), NOW), Standing::Delayed { retry_after: 2 });
         let left_alone = Tries { tried_at: NOW - LONGEST_TRY - 1, ..tries(5, 5, NOW + 1) };
         assert_eq!(POLICY.standing(Some(&left_alone), NOW), Standing::Delayed { retry_after: 1 });
@@ -233,10 +252,10 @@ mod tests {
             let bytes: Vec<u8> = (0..32).map(|index| first + index).collect();
             KeyRing::from_secret(&format!("base64url:{}", URL_SAFE_NO_PAD.encode(bytes))).unwrap()
         };
-        let key = AddressKey::new(&ring(100)).unwrap();
+        let key = Addresses::new(&ring(100)).unwrap();
         assert_eq!(key.mac("Alice@Example.com"), key.mac("alice@example.com"));
         assert_ne!(key.mac("alice@example.com"), key.mac("alice@example.org"));
-        assert_ne!(key.mac("alice@example.com"), AddressKey::new(&ring(101)).unwrap().mac("alice@example.com"));
-        assert!(!key.mac("alice@example.com").contains("alice") && format!("{key:?}") == "AddressKey { .. }");
+        assert_ne!(key.mac("alice@example.com"), Addresses::new(&ring(101)).unwrap().mac("alice@example.com"));
+        assert!(!key.mac("alice@example.com").contains("alice") && format!("{key:?}") == "Addresses { .. }");
     }
 }

@@ -22,8 +22,8 @@ struct SealingKey {
     key: RandomizedNonceKey,
 }
 
-/// A sealed secret. Without the key it is of no use, so it may be shown.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// A sealed secret. Without the key it is of no use to anybody.
+#[derive(Clone, PartialEq, Eq)]
 pub struct Sealed {
     /// Which key of the ring sealed it.
     pub kid: String,
@@ -73,6 +73,12 @@ impl SealingKeys {
     /// Whether this key is the one that seals, so that sealing anew would change nothing.
     pub fn is_current(&self, kid: &str) -> bool {
         self.current() == Some(kid)
+    }
+}
+
+impl fmt::Debug for Sealed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Sealed").field("kid", &self.kid).finish_non_exhaustive()
     }
 }
 

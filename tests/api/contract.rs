@@ -5,8 +5,16 @@ use serde_json::Value;
 use crate::app::on_each_store;
 
 /// Every path with the methods it has; what the exposure test walks over.
-const ROUTES: [(&str, &str); 5] =
-    [("/login", "POST"), ("/me", "GET, HEAD"), ("/livez", "GET, HEAD"), ("/readyz", "GET, HEAD"), ("/healthz", "GET, HEAD")];
+const ROUTES: [(&str, &str); 8] = [
+    ("/login", "POST"),
+    ("/me", "GET, HEAD"),
+    ("/step-up", "POST"),
+    ("/account/otp", "POST, DELETE"),
+    ("/account/otp/confirm", "POST"),
+    ("/livez", "GET, HEAD"),
+    ("/readyz", "GET, HEAD"),
+    ("/healthz", "GET, HEAD"),
+];
 
 on_each_store! {
     async fn every_answer_has_the_headers_of_the_contract(app: TestApp) {

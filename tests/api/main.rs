@@ -6,6 +6,7 @@
 
 mod app;
 mod contract;
+mod device;
 mod hostile;
 mod login;
 mod logout;
@@ -15,4 +16,7 @@ mod overload;
 mod proxy;
 mod raw;
 mod refresh;
+mod second_factor;
 mod shutdown;
+mod step_up;
+mod throttle;

@@ -8,7 +8,9 @@ mod feed;
 mod import;
 mod migrations;
 mod proxy;
+mod second_factor;
 mod session;
+mod throttle;
 
 use std::sync::Once;
 

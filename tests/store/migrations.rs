@@ -72,7 +72,7 @@ async fn migrating_again_changes_nothing_and_a_database_without_tables_is_not_re
         store.database.migrate().await.unwrap();
         assert_eq!(hallpass::store::account::list(&store.database, None, 9).await.unwrap().len(), 1);
         store.database.ping().await.unwrap();
-        store.raw("DROP TABLE session; DROP TABLE account").await;
+        store.raw("DROP TABLE second_factor; DROP TABLE session; DROP TABLE account").await;
         assert!(matches!(store.database.ping().await, Err(Error::Unavailable { .. })));
     })
     .await;
