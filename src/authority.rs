@@ -12,6 +12,7 @@ pub mod hash_pool;
 pub mod hasher;
 pub mod login;
 pub mod logout;
+mod otp;
 pub mod own_account;
 pub mod password;
 pub mod password_hash;
@@ -19,22 +20,27 @@ pub mod password_policy;
 pub mod password_verifier;
 pub mod refresh;
 pub mod register;
+pub mod second_factor;
 pub mod session_policy;
 pub mod sessions;
+pub mod step_up;
 pub mod sweep;
+pub mod throttle;
 
 use std::time::Duration;
 
 use crate::clock::Clock;
 use crate::store::Database;
 use crate::token::opaque::RefreshKeys;
-use crate::token::{RevocationList, Signer};
+use crate::token::sealing::SealingKeys;
+use crate::token::{KeyRing, RevocationList, Signer, UnusableKey};
 
 pub use error::Error;
 pub use grant::Grant;
 pub use hasher::{Hasher, HasherSettings};
 pub use password::Password;
 pub use session_policy::SessionPolicy;
+pub use throttle::{Addresses, ThrottlePolicy};
 
 pub use crate::store::Device;
 
@@ -48,7 +54,7 @@ pub struct Authority {
     pub(crate) terms: Terms,
 }
 
-/// What tokens are made with, and taken back by.
+/// What tokens are made with, and taken back by; and what else follows from the keys.
 #[derive(Clone, Debug)]
 pub struct Tokens {
     /// Signs access tokens.
@@ -57,6 +63,10 @@ pub struct Tokens {
     pub refresh: RefreshKeys,
     /// The deny list of this process: what is revoked here is refused here at once.
     pub revocations: RevocationList,
+    /// Seals the secrets of second factors.
+    pub sealing: SealingKeys,
+    /// Hides the addresses whose tries are counted.
+    pub addresses: Addresses,
 }
 
 /// What every token of this issuer says, and what passwords must be like.
@@ -72,8 +82,26 @@ pub struct Terms {
     pub sessions: SessionPolicy,
     /// Whether a login ends the person's other sessions.
     pub single_active: bool,
+    /// How guessing is slowed down.
+    pub throttle: ThrottlePolicy,
     /// The shortest new password, in characters.
     pub min_password_length: usize,
+}
+
+impl Tokens {
+    /// Everything that follows from the keys of this ring, and an empty deny list.
+    ///
+    /// # Errors
+    /// None for a ring that was read from settings: it has a first key.
+    pub fn new(keys: &KeyRing) -> Result<Self, UnusableKey> {
+        Ok(Self {
+            signer: Signer::new(keys)?,
+            refresh: RefreshKeys::new(keys),
+            revocations: RevocationList::new(),
+            sealing: SealingKeys::new(keys),
+            addresses: Addresses::new(keys)?,
+        })
+    }
 }
 
 impl Authority {

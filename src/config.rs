@@ -12,6 +12,7 @@ mod database;
 mod error;
 mod keys;
 mod layers;
+mod limits;
 mod log;
 mod origin;
 mod page;
@@ -26,6 +27,7 @@ pub use cookies::{Cookies, SameSite};
 pub use database::Database;
 pub use error::Error;
 pub use keys::Keys;
+pub use limits::Limits;
 pub use log::{Log, LogFormat};
 pub use password::Password;
 pub use registration::Registration;
@@ -58,6 +60,8 @@ pub struct Config {
     pub registration: Registration,
     /// The cookies of those who ask for them.
     pub cookies: Cookies,
+    /// How often a password or a code may be tried.
+    pub limits: Limits,
     /// How log lines look.
     pub log: Log,
 }
@@ -77,11 +81,14 @@ pub enum Section {
     Sessions,
     /// `[password]`
     Password,
+    /// `[limits]`
+    Limits,
 }
 
 impl Section {
     /// All of them.
-    pub const ALL: [Section; 6] = [Section::Server, Section::Database, Section::Keys, Section::Token, Section::Sessions, Section::Password];
+    pub const ALL: [Section; 7] =
+        [Section::Server, Section::Database, Section::Keys, Section::Token, Section::Sessions, Section::Password, Section::Limits];
 }
 
 impl Config {
@@ -130,6 +137,7 @@ impl Config {
             Section::Token => self.token.check(),
             Section::Sessions => self.sessions.check(),
             Section::Password => self.password.check(),
+            Section::Limits => self.limits.check(),
         }
     }
 
@@ -144,6 +152,7 @@ impl Config {
         self.password.print(page.section("password"));
         self.registration.print(page.section("registration"));
         self.cookies.print(page.section("cookies"));
+        self.limits.print(page.section("limits"));
         self.log.print(page.section("log"));
         page.into_text()
     }
@@ -158,6 +167,7 @@ impl Config {
             password: Password::read(settings)?,
             registration: Registration::read(settings)?,
             cookies: Cookies::read(settings)?,
+            limits: Limits::read(settings)?,
             log: Log::read(settings)?,
         })
     }
@@ -174,6 +184,7 @@ pub fn names() -> impl Iterator<Item = &'static str> {
         Password::NAMES,
         Registration::NAMES,
         Cookies::NAMES,
+        Limits::NAMES,
         Log::NAMES,
     ];
     sections.into_iter().flatten().copied()

@@ -1,6 +1,7 @@
 //! The routes: thin adapters that parse, make one call to the authority, and serialise. This file is the single table of them.
 
 pub mod account;
+pub mod account_otp;
 pub mod login;
 pub mod logout;
 pub mod me;
@@ -8,6 +9,7 @@ pub mod probes;
 pub mod refresh;
 pub mod register;
 pub mod sessions;
+pub mod step_up;
 mod token_response;
 
 use actix_web::web::{self, ServiceConfig};
@@ -29,6 +31,9 @@ pub fn routes(config: &mut ServiceConfig) {
         .service(resource("/account/password", "POST", [web::post().to(account::change_password)]))
         .service(resource("/sessions", "GET, HEAD", [web::get().to(sessions::list), web::head().to(sessions::list)]))
         .service(resource("/sessions/{id}", "DELETE", [web::delete().to(sessions::end)]))
+        .service(resource("/step-up", "POST", [web::post().to(step_up::step_up)]))
+        .service(resource("/account/otp", "POST, DELETE", [web::post().to(account_otp::enrol), web::delete().to(account_otp::remove)]))
+        .service(resource("/account/otp/confirm", "POST", [web::post().to(account_otp::confirm)]))
         .service(resource("/livez", "GET, HEAD", [web::get().to(probes::livez), web::head().to(probes::livez)]))
         .service(resource("/healthz", "GET, HEAD", [web::get().to(probes::livez), web::head().to(probes::livez)]))
         .service(resource("/readyz", "GET, HEAD", [web::get().to(probes::readyz), web::head().to(probes::readyz)]))

@@ -9,7 +9,7 @@ use actix_web::web::Data;
 use actix_web::{App, HttpServer};
 use thiserror::Error as ThisError;
 
-use crate::authority::{Authority, Hasher, HasherSettings, SessionPolicy, Terms, Tokens, hasher};
+use crate::authority::{Authority, Hasher, HasherSettings, SessionPolicy, Terms, ThrottlePolicy, Tokens, hasher};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::endpoints::{self, probes::Readiness};
@@ -17,8 +17,7 @@ use crate::feed::Feed;
 use crate::guard::{Guard, NotAnOrigin, SessionLookup};
 use crate::http::{self, Cookies};
 use crate::store::{self, Database};
-use crate::token::opaque::RefreshKeys;
-use crate::token::{KeyRing, RevocationList, Signer, UnusableKey, Verifier, claims, verify::UnsafeVerifier};
+use crate::token::{KeyRing, Signer, UnusableKey, Verifier, claims, verify::UnsafeVerifier};
 
 /// A request's head must have arrived within this.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(5);
@@ -98,8 +97,7 @@ pub struct Service {
 /// [`Error`] in one sentence.
 pub fn service(config: &Config, clock: Clock) -> Result<Service, Error> {
     let keys = key_ring(config)?;
-    let signer = Signer::new(&keys).map_err(|error| keys_error(config, &error))?;
-    let tokens = Tokens { signer, refresh: RefreshKeys::new(&keys), revocations: RevocationList::new() };
+    let tokens = Tokens::new(&keys).map_err(|error| keys_error(config, &error))?;
     let verifier = Verifier::new(keys, &config.token.issuer, &config.token.audience)?
         .with_leeway(config.token.leeway)?
         .with_revocations(tokens.revocations.clone());
@@ -124,6 +122,7 @@ pub fn authority(config: &Config, tokens: Tokens, clock: Clock) -> Result<Author
         access_ttl: config.token.access_ttl,
         sessions: SessionPolicy::from(&config.sessions),
         single_active: config.sessions.single_active,
+        throttle: ThrottlePolicy { free_failures: config.limits.account_free_failures },
         min_password_length: config.password.min_length,
     };
     Ok(Authority::new(database, hasher, tokens, clock, terms))
@@ -270,7 +269,7 @@ async fn migrate_when_available(first: store::Error, authority: Authority, readi
 fn tend(authority: Authority, readiness: Readiness, feed: Feed) {
     readiness.migrated();
     actix_web::rt::spawn(feed.run(move || readiness.heard()));
-    actix_web::rt::spawn(async move { authority.sweep_sessions_for_ever().await });
+    actix_web::rt::spawn(async move { authority.sweep_for_ever().await });
 }
 
 async fn stop_on_signal(server: ServerHandle, readiness: Readiness) {

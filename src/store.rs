@@ -59,9 +59,11 @@ pub mod import;
 pub mod notification;
 pub mod revocation;
 mod row;
+pub mod second_factor;
 pub mod session;
 mod session_insert;
 mod statement;
+pub mod throttle;
 
 pub use device::Device;
 pub use email::{Email, InvalidEmail};

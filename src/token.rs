@@ -14,6 +14,9 @@ pub mod opaque;
 mod parse;
 pub mod revocation;
 pub mod scope;
+#[cfg(feature = "service")]
+#[doc(hidden)]
+pub mod sealing;
 mod shards;
 #[cfg(any(feature = "service", feature = "testing"))]
 pub mod sign;

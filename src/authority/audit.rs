@@ -30,8 +30,16 @@ pub enum Event {
     AccountEnabled,
     /// An account was deleted, with its sessions.
     AccountDeleted,
-    /// An account was given another password, which ended its sessions.
+    /// An account was given another password, which ended its sessions, but for the one that it was done in.
     PasswordChanged,
+    /// An account has a second factor from now on.
+    SecondFactorAdded,
+    /// An account has none any more.
+    SecondFactorRemoved,
+    /// A recovery code was used up.
+    RecoveryCodeUsed,
+    /// A person proved once more who they are.
+    StepUp,
 }
 
 impl Event {
@@ -48,6 +56,10 @@ impl Event {
             Event::AccountEnabled => "account_enabled",
             Event::AccountDeleted => "account_deleted",
             Event::PasswordChanged => "password_changed",
+            Event::SecondFactorAdded => "second_factor_added",
+            Event::SecondFactorRemoved => "second_factor_removed",
+            Event::RecoveryCodeUsed => "recovery_code_used",
+            Event::StepUp => "step_up",
         }
     }
 

@@ -13,6 +13,18 @@ pub enum Error {
     /// Unknown account, wrong password, disabled account, no password: never told apart.
     #[error("invalid credentials")]
     InvalidCredentials,
+    /// The password is right, and a second factor is needed that was not sent.
+    #[error("a second factor is needed")]
+    OtpRequired,
+    /// The login does not prove enough for what is asked: a second factor is needed.
+    #[error("the login is too weak")]
+    WeakLogin,
+    /// Too many failures in a row for one address.
+    #[error("too many failures in a row")]
+    TooManyRequests {
+        /// Seconds until the next try is admitted.
+        retry_after: u64,
+    },
     /// A refresh token that is none of ours, was used, or whose session is over: never told apart.
     #[error("invalid refresh token")]
     InvalidRefreshToken,

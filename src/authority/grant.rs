@@ -1,6 +1,6 @@
 //! What a person is given: an access token of a session, and the refresh token to get the next one with.
 
-use super::{Authority, Error};
+use super::{Authority, Error, session_policy};
 use crate::secret::Secret;
 use crate::store::account::Account;
 use crate::store::new_id;
@@ -21,8 +21,8 @@ pub struct Grant {
     pub expires_in: u64,
     /// When it expires, as a NumericDate.
     pub expires_at: i64,
-    /// The refresh token.
-    pub refresh_token: Secret,
+    /// The refresh token. None: the person has it already.
+    pub refresh_token: Option<Secret>,
     /// How long it is good unless it is used, in seconds.
     pub refresh_expires_in: u64,
     /// What the access token allows.
@@ -34,9 +34,16 @@ pub struct Grant {
 impl Authority {
     /// The tokens of a session as it stands. Changes nothing, so whoever asks again gets the same refresh token.
     pub(super) fn grant(&self, account: &Account, session: &Session, scope: String, now: i64) -> Result<Grant, Error> {
+        let refresh_token = Some(self.refresh_token(session)?);
+        Ok(Grant { refresh_token, ..self.grant_access(account, session, scope, now)? })
+    }
+
+    /// The access token alone: for whoever has shown no refresh token.
+    pub(super) fn grant_access(&self, account: &Account, session: &Session, scope: String, now: i64) -> Result<Grant, Error> {
         let expires_in = self.terms.access_ttl.as_secs();
         let expires_at = now + expires_in as i64;
-        let amr: Vec<&str> = session.amr.iter().map(String::as_str).collect();
+        let (amr, acr) = session_policy::proven(session, now);
+        let amr: Vec<&str> = amr.iter().map(String::as_str).collect();
         let claims = Claims {
             iss: &self.terms.issuer,
             sub: &account.id,
@@ -46,12 +53,11 @@ impl Authority {
             jti: &new_id("", now),
             client_id: FIRST_PARTY_CLIENT,
             scope: &scope,
-            login: Some(Login { sid: &session.id, auth_time: session.auth_time, amr: &amr, acr: &session.acr, roles: &account.roles }),
+            login: Some(Login { sid: &session.id, auth_time: session.auth_time, amr: &amr, acr, roles: &account.roles }),
         };
         let access_token = Secret::from(self.tokens.signer.sign(&claims)?);
-        let refresh_token = self.refresh_token(session)?;
         let refresh_expires_in = self.terms.sessions.expires_at(session).saturating_sub(now).try_into().unwrap_or_default();
-        Ok(Grant { access_token, expires_in, expires_at, refresh_token, refresh_expires_in, scope, session_id: session.id.clone() })
+        Ok(Grant { access_token, expires_in, expires_at, refresh_token: None, refresh_expires_in, scope, session_id: session.id.clone() })
     }
 
     fn refresh_token(&self, session: &Session) -> Result<Secret, Error> {

@@ -106,6 +106,15 @@ impl Hasher {
         Ok(self.pool.run(move || verifier.verify(&password, stored.as_ref())).await?)
     }
 
+    /// Whether a caller would find a place at this moment. For those who have something to do before they come with a password; the place is
+    /// not kept for them.
+    ///
+    /// # Errors
+    /// [`HashingError::Busy`].
+    pub fn check_room(&self) -> Result<(), HashingError> {
+        if self.pool.has_room() { Ok(()) } else { Err(HashingError::Busy) }
+    }
+
     /// A new hash of a password, at the configured cost.
     ///
     /// # Errors

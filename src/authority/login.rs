@@ -6,7 +6,9 @@
 use super::audit::{Event, Happening};
 use super::grant::granted_scope;
 use super::hasher::Verdict;
+use super::otp::Otp;
 use super::password_hash::StoredHash;
+use super::throttle::Settlement;
 use super::{Authority, Device, Error, Grant, Password};
 use crate::secret::Secret;
 use crate::store::account::{self, Account};
@@ -21,18 +23,77 @@ pub struct LoginRequest {
     pub email: String,
     /// The password, as typed.
     pub password: Password,
+    /// A one-time code or a recovery code, as typed.
+    pub otp: Option<Secret>,
     /// The scope asked for; everything the person holds if none is named.
     pub scope: Option<String>,
     /// What it is sent with.
     pub device: Device,
 }
 
+/// What a person has proven.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Proof {
+    Password,
+    PasswordAndOtp,
+}
+
+impl Proof {
+    /// By which means (RFC 8176).
+    pub(super) fn amr(self) -> Vec<String> {
+        let amr: &[&str] = match self {
+            Self::Password => &["pwd"],
+            Self::PasswordAndOtp => &["pwd", "otp"],
+        };
+        amr.iter().map(|&means| means.to_owned()).collect()
+    }
+
+    /// How strong that is.
+    pub(super) fn acr(self) -> &'static str {
+        match self {
+            Self::Password => "1",
+            Self::PasswordAndOtp => "2",
+        }
+    }
+}
+
 impl Authority {
-    /// Checks e-mail address and password and begins a session. Waits for the store and for a hashing thread.
+    /// Checks e-mail address, password and, where there is one, the second factor, and begins a session. Waits for the store and for a
+    /// hashing thread.
     ///
     /// # Errors
-    /// [`Error::InvalidCredentials`], the same for every cause; [`Error::InvalidScope`]; [`Error::Busy`]; [`Error::StoreUnavailable`].
+    /// [`Error::InvalidCredentials`], the same for every cause; [`Error::OtpRequired`]; [`Error::TooManyRequests`], the same for every
+    /// address; [`Error::InvalidScope`]; [`Error::Busy`]; [`Error::StoreUnavailable`].
     pub async fn login(&self, request: LoginRequest) -> Result<Grant, Error> {
+        // Before anything is asked of the store: in a flood, most are told only this.
+        self.hasher.check_room()?;
+        match self.admit_try(&request.email).await {
+            Ok(tried) => {
+                let outcome = self.try_login(request, false).await;
+                self.settle_try(tried, Settlement::of(&outcome, |_| true)).await;
+                outcome
+            }
+            Err(refused @ Error::TooManyRequests { .. }) => self.login_past_the_throttle(request).await?.ok_or(refused),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Somebody else's guessing must not keep a person out, so a recovery code gets them past the wait. It has 128 bits, so letting whoever
+    /// has one through helps nobody to guess one. It is used up before the password is looked at, so it is good for one try of that.
+    ///
+    /// A one-time code does not do this: it has 20 bits. Looked at without a wait, it could be guessed; with a wait of its own, whoever keeps
+    /// the person out of the first could keep them out of the second.
+    async fn login_past_the_throttle(&self, request: LoginRequest) -> Result<Option<Grant>, Error> {
+        let Some(Otp::Recovery(hash)) = request.otp.as_ref().map(Otp::parse) else { return Ok(None) };
+        let account = self.account_of(&request.email).await?.filter(|account| account.disabled_at.is_none());
+        match account {
+            Some(account) if self.take_recovery_code(&account.id, &hash).await? => self.try_login(request, true).await.map(Some),
+            _ => Ok(None),
+        }
+    }
+
+    /// `otp_taken` says that the second factor is proven already.
+    async fn try_login(&self, request: LoginRequest, otp_taken: bool) -> Result<Grant, Error> {
         // A disabled account is like one that does not exist from here on, down to the work that is done for it.
         let account = self.account_of(&request.email).await?.filter(|account| account.disabled_at.is_none());
         let stored = account.as_ref().and_then(|account| account.password_hash.as_ref()).map(|hash| hash.expose());
@@ -45,7 +106,17 @@ impl Authority {
         if let Some(upgrade) = upgrade {
             self.upgrade_password_hash(account, &upgrade).await;
         }
-        self.begin_session(account, request.scope.as_deref(), request.device).await
+        let proof = if otp_taken { Proof::PasswordAndOtp } else { self.prove_second_factor(account, request.otp.as_ref()).await? };
+        self.begin_session(account, request.scope.as_deref(), proof, request.device).await
+    }
+
+    /// Only after the password was right: nobody else learns that there is a second factor, or whether a code is right.
+    async fn prove_second_factor(&self, account: &Account, otp: Option<&Secret>) -> Result<Proof, Error> {
+        let Some(factor) = self.second_factor_of(&account.id).await? else {
+            return Ok(Proof::Password);
+        };
+        let otp = otp.ok_or(Error::OtpRequired)?;
+        if self.take_otp(&factor, otp).await? { Ok(Proof::PasswordAndOtp) } else { Err(Error::InvalidCredentials) }
     }
 
     /// The account, if this can be an address at all and there is one. A row that cannot be read counts as none, and is logged.
@@ -64,7 +135,7 @@ impl Authority {
     }
 
     /// A login never fails for the upkeep of its hash.
-    async fn upgrade_password_hash(&self, account: &Account, upgrade: &StoredHash) {
+    pub(super) async fn upgrade_password_hash(&self, account: &Account, upgrade: &StoredHash) {
         let Some(old) = &account.password_hash else { return };
         match account::upgrade_password_hash(&self.database, &account.id, old, &Secret::from(upgrade.as_str())).await {
             Ok(_) => log::info!(sub = account.id.as_str(); "password hash upgraded to the configured cost"),
@@ -73,7 +144,7 @@ impl Authority {
     }
 
     /// A new session, never one that was there before, and its first tokens.
-    async fn begin_session(&self, account: &Account, requested: Option<&str>, device: Device) -> Result<Grant, Error> {
+    async fn begin_session(&self, account: &Account, requested: Option<&str>, proof: Proof, device: Device) -> Result<Grant, Error> {
         let scope = granted_scope(&account.scope, requested)?;
         let now = self.clock.now();
         let session = Session {
@@ -82,11 +153,12 @@ impl Authority {
             seed: random_seed()?,
             generation: 0,
             scope: requested.map(|_| scope.clone()),
-            amr: vec!["pwd".to_owned()],
-            acr: "1".to_owned(),
+            amr: proof.amr(),
+            acr: proof.acr().to_owned(),
             password_changed_at: account.password_changed_at,
             created_at: now,
             auth_time: now,
+            step_up: None,
             rotated_at: now,
             ended_at: None,
             device,

@@ -1,6 +1,8 @@
 //! What people see and change of their own account, out of a live session.
 
+use super::audit::{Event, Happening};
 use super::hasher::Verdict;
+use super::throttle::Settlement;
 use super::{Authority, Error, Password};
 use crate::store::account::{self, Account, OwnPassword};
 
@@ -33,37 +35,45 @@ impl Authority {
     /// [`Error::SessionOver`] when it was deleted meanwhile; [`Error::StoreUnavailable`]; [`Error::Internal`] for a damaged row.
     pub async fn own_account(&self, account_id: &str) -> Result<OwnAccount, Error> {
         let account = account::by_id(&self.database, account_id).await?.ok_or(Error::SessionOver)?;
-        let otp_enabled = self.has_second_factor(&account).await?;
+        let otp_enabled = self.second_factor_of(account_id).await?.is_some();
         Ok(OwnAccount { account, otp_enabled })
-    }
-
-    /// Whether a login to this account needs a second factor. There is none yet.
-    async fn has_second_factor(&self, _account: &Account) -> Result<bool, Error> {
-        Ok(false)
     }
 
     /// Replaces the password. This session goes on, with the tokens that are out; every other one ends, for every replica.
     ///
     /// # Errors
     /// [`Error::InvalidCredentials`] when the current password is wrong; [`Error::Invalid`] with every reason against the new one;
-    /// [`Error::SessionOver`]; [`Error::Busy`]; [`Error::StoreUnavailable`]: nothing was changed.
+    /// [`Error::SessionOver`]; [`Error::TooManyRequests`], as at a login; [`Error::Busy`]; [`Error::StoreUnavailable`]: nothing was changed.
     pub async fn change_own_password(&self, change: PasswordChange) -> Result<(), Error> {
         let PasswordChange { account_id, session_id, current, new } = change;
         let account = account::by_id(&self.database, &account_id).await?.ok_or(Error::SessionOver)?;
-        let stored = account.password_hash.as_ref().map(|hash| hash.expose());
-        if self.hasher.verify(current, stored).await? == Verdict::Wrong {
-            return Err(Error::InvalidCredentials);
-        }
+        self.check_current(&account, current).await?;
         let hash = self.new_passwords().hash(new, &account.email).await.map_err(of_new_password)?;
         let now = self.clock.now();
         let new = OwnPassword { account: &account, session_id: &session_id, hash: &hash };
         if account::set_own_password_hash(&self.database, new, now).await? {
             self.learn_what_ended(now).await;
+            Happening::to_session(Event::PasswordChanged, &account_id, &session_id).record(&self.database, now).await;
             return Ok(());
         }
         // Something was faster: it has ended this session, or it was the same request from another window, and its password counts.
         let is_live = self.sessions().is_live(&session_id, &account_id).await?;
         Err(if is_live { Error::InvalidCredentials } else { Error::SessionOver })
+    }
+
+    /// Counted like a login: whoever has the session and not the password must not guess it here. Being right about it proves a part only
+    /// where there is a second factor.
+    async fn check_current(&self, account: &Account, current: Password) -> Result<(), Error> {
+        let is_whole = self.second_factor_of(&account.id).await?.is_none();
+        let tried = self.admit_try(account.email.folded()).await?;
+        let stored = account.password_hash.as_ref().map(|hash| hash.expose());
+        let outcome = match self.hasher.verify(current, stored).await {
+            Ok(Verdict::Right { .. }) => Ok(()),
+            Ok(Verdict::Wrong) => Err(Error::InvalidCredentials),
+            Err(error) => Err(error.into()),
+        };
+        self.settle_try(tried, Settlement::of(&outcome, |()| is_whole)).await;
+        outcome
     }
 }
 

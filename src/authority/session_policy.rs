@@ -5,6 +5,9 @@ use std::time::Duration;
 use crate::config;
 use crate::store::session::Session;
 
+/// How long the strength of a step-up lasts: as long as routes that ask for one take it for recent.
+const STEP_UP_LASTS: Duration = Duration::from_secs(300);
+
 /// The rules by which sessions live and end.
 #[derive(Clone, Copy, Debug)]
 pub struct SessionPolicy {
@@ -61,6 +64,18 @@ impl SessionPolicy {
     }
 }
 
+/// By which means the person proved who they are, and how strong that was, as a token issued at `now` may say it.
+///
+/// A step-up counts for what it was while it is recent. Later the session is as strong as the weaker of it and the login: the one strong
+/// moment is over, and the time of a weak one must never stand beside the strength of another.
+pub fn proven(session: &Session, now: i64) -> (&[String], &str) {
+    match &session.step_up {
+        // Compared as text of one length, "1" < "2".
+        Some(step_up) if now <= later(session.auth_time, STEP_UP_LASTS) || step_up.acr < session.acr => (&step_up.amr, &step_up.acr),
+        _ => (&session.amr, &session.acr),
+    }
+}
+
 fn later(moment: i64, by: Duration) -> i64 {
     moment.saturating_add(i64::try_from(by.as_secs()).unwrap_or(i64::MAX))
 }
@@ -68,6 +83,7 @@ fn later(moment: i64, by: Duration) -> i64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::store::session::StepUp;
 
     const POLICY: SessionPolicy = SessionPolicy {
         idle_timeout: Duration::from_secs(100),
@@ -87,6 +103,7 @@ mod tests {
             password_changed_at: None,
             created_at: 1000,
             auth_time: 1000,
+            step_up: None,
             rotated_at,
             ended_at: None,
             device: Default::default(),
@@ -111,6 +128,23 @@ mod tests {
         for generation in [0, 1, 4, u32::MAX] {
             assert_eq!(POLICY.standing(&session, generation, 1050), Standing::Reused, "{generation}");
         }
+    }
+
+    #[test]
+    fn g6_the_strength_of_a_step_up_lasts_300_seconds_and_a_weak_one_never_borrows_that_of_the_login() {
+        let proof = |acr: &str| (vec![format!("by {acr}")], acr.to_owned());
+        let stepped_up = |login: &str, step_up: &str| {
+            let ((amr, acr), (step_up_amr, step_up_acr)) = (proof(login), proof(step_up));
+            Session { amr, acr, auth_time: 2000, step_up: Some(StepUp { amr: step_up_amr, acr: step_up_acr }), ..session(0, 1000) }
+        };
+        for (login, step_up, recent, later) in [("1", "2", "2", "1"), ("1", "1", "1", "1"), ("2", "2", "2", "2"), ("2", "1", "1", "1")] {
+            let session = stepped_up(login, step_up);
+            for (now, expected) in [(2000, recent), (2300, recent), (2301, later), (i64::MAX, later)] {
+                let (amr, acr) = proof(expected);
+                assert_eq!(proven(&session, now), (&amr[..], acr.as_str()), "{login} {step_up} {now}");
+            }
+        }
+        assert_eq!(proven(&session(0, 1000), 5000).1, "1");
     }
 
     #[test]

@@ -4,6 +4,7 @@
 
 use uuid::Uuid;
 
+use super::audit::{Event, Happening};
 use super::{Authority, Error, SessionPolicy};
 use crate::clock::Clock;
 use crate::store::Database;
@@ -65,8 +66,8 @@ impl Sessions {
     /// # Errors
     /// [`Error::StoreUnavailable`].
     pub async fn end(&self, session: &Session) -> Result<(), Error> {
-        let ending = Ending::This { id: &session.id };
-        Ok(session::end(&self.database, &session.account_id, ending, self.clock.now()).await?)
+        let why = Happening::to_session(Event::SessionRevoked, &session.account_id, &session.id);
+        self.end_because(why, Ending::This { id: &session.id }, &session.account_id).await
     }
 
     /// Ends every session of an account and revokes their access tokens, for every replica.
@@ -74,7 +75,16 @@ impl Sessions {
     /// # Errors
     /// [`Error::StoreUnavailable`].
     pub async fn end_all(&self, account_id: &str) -> Result<(), Error> {
-        Ok(session::end(&self.database, account_id, Ending::All, self.clock.now()).await?)
+        let why = Happening::to_account(Event::SessionRevoked, account_id).with("all");
+        self.end_because(why, Ending::All, account_id).await
+    }
+
+    async fn end_because(&self, why: Happening<'_>, which: Ending<'_>, account_id: &str) -> Result<(), Error> {
+        let now = self.clock.now();
+        if session::end_and_record(&self.database, which, account_id, &why.entry(now), now).await? {
+            why.log();
+        }
+        Ok(())
     }
 }
 

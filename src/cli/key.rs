@@ -46,7 +46,8 @@ Example: hallpass key rotate     adds 2026-11-23-x7f3, which only verifies
     },
     /// Remove a key from `keys.file`: every token that it signed is refused as soon as the file is read again.
     ///
-    /// That goes for refresh tokens too: sessions that have not been refreshed since another key signs end.
+    /// That goes for refresh tokens too: sessions that have not been refreshed since another key signs end. Second factors are sealed anew
+    /// by the service within ten minutes after another key signs; one that is not yet can only be used by a recovery code.
     #[command(after_help = "Example: hallpass key retire 2026-05-20-k2mm")]
     Retire {
         /// The key's name, as `key list` shows it.

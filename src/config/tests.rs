@@ -46,6 +46,7 @@ fn without_a_file_the_defaults_hold() {
     let sessions = (config.sessions.idle_timeout, config.sessions.absolute_timeout, config.sessions.refresh_grace);
     assert_eq!(sessions, (Duration::from_secs(7 * 86_400), Duration::from_secs(30 * 86_400), Duration::from_secs(10)));
     assert_eq!((config.sessions.single_active, config.registration.enabled), (false, false));
+    assert_eq!(config.limits.account_free_failures, 5);
     assert_eq!(config.log.format, LogFormat::Auto);
     assert!(config.server.workers >= 1 && config.password.hash_threads >= 1);
 }
@@ -195,6 +196,8 @@ fn k11_values_out_of_range_are_refused_with_the_range() {
         ("password", "hash_threads = 0", "1 to 256"),
         ("password", "queue = 0", "1 to 10000"),
         ("password", "queue_timeout = \"0s\"", "\"1s\" to \"30s\""),
+        ("limits", "account_free_failures = 1001", "0 to 1000"),
+        ("limits", "account_free_failures = -1", "not negative"),
         ("server", "workers = 0", "1 to 1024"),
         ("server", "listen = \"localhost:8080\"", "IP address and a port"),
         ("server", "listen = \"127.0.0.1\"", "IP address and a port"),

@@ -8,6 +8,7 @@ use super::token_response::token_response;
 use crate::authority::login::LoginRequest;
 use crate::authority::{Authority, Password};
 use crate::http::{self, Cookies, Error, JsonBody, Transport};
+use crate::secret::Secret;
 
 /// The body.
 #[derive(Debug, Deserialize)]
@@ -15,9 +16,9 @@ use crate::http::{self, Cookies, Error, JsonBody, Transport};
 pub struct LoginBody {
     email: String,
     password: Password,
-    /// A second factor. No account has one yet, so it is read and has nothing to prove.
-    #[serde(default, rename = "otp")]
-    _otp: Option<String>,
+    /// A second factor; without one enrolled it is read and has nothing to prove.
+    #[serde(default)]
+    otp: Option<Secret>,
     #[serde(default)]
     scope: Option<String>,
     #[serde(default)]
@@ -27,14 +28,14 @@ pub struct LoginBody {
 /// The handler.
 ///
 /// # Errors
-/// 400, 401, 403, 413, 415, 503.
+/// 400, 401, 403, 413, 415, 429, 503.
 pub async fn login(
     request: HttpRequest,
     authority: Data<Authority>,
     cookies: Data<Cookies>,
     body: JsonBody<LoginBody>,
 ) -> Result<HttpResponse, Error> {
-    let JsonBody(LoginBody { email, password, scope, transport, .. }) = body;
+    let JsonBody(LoginBody { email, password, otp, scope, transport }) = body;
     if password.is_empty() {
         return Err(Error::InvalidRequest);
     }
@@ -47,7 +48,7 @@ pub async fn login(
         }
     };
     let device = http::device(&request);
-    let grant = authority.login(LoginRequest { email, password, scope, device }).await?;
+    let grant = authority.login(LoginRequest { email, password, otp, scope, device }).await?;
     if let Some(replaced) = replaced {
         authority.end_replaced(&replaced).await?;
     }

@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use crate::authority::Grant;
 use crate::http::{Cookies, Error, Transport};
+use crate::secret::Secret;
 
 #[derive(Serialize)]
 struct TokenResponse<'a> {
@@ -16,7 +17,8 @@ struct TokenResponse<'a> {
     expires_at: i64,
     #[serde(skip_serializing_if = "Option::is_none")]
     refresh_token: Option<&'a str>,
-    refresh_expires_in: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    refresh_expires_in: Option<u64>,
     scope: &'a str,
     session_id: &'a str,
 }
@@ -32,8 +34,8 @@ pub(super) fn token_response(grant: &Grant, transport: Transport, cookies: &Cook
         token_type: "Bearer",
         expires_in: grant.expires_in,
         expires_at: grant.expires_at,
-        refresh_token: in_body.then(|| grant.refresh_token.expose()),
-        refresh_expires_in: grant.refresh_expires_in,
+        refresh_token: grant.refresh_token.as_ref().filter(|_| in_body).map(Secret::expose),
+        refresh_expires_in: grant.refresh_token.as_ref().map(|_| grant.refresh_expires_in),
         scope: &grant.scope,
         session_id: &grant.session_id,
     });

@@ -76,7 +76,9 @@ impl Cookies {
     /// None for tokens of ours, which are made of the letters that a cookie takes.
     pub fn keep(&self, grant: &Grant, headers: &mut HeaderMap) -> Result<(), Error> {
         headers.append(SET_COOKIE, self.set(ACCESS_COOKIE, grant.access_token.expose(), grant.expires_in)?);
-        headers.append(SET_COOKIE, self.set(REFRESH_COOKIE, grant.refresh_token.expose(), grant.refresh_expires_in)?);
+        if let Some(refresh_token) = &grant.refresh_token {
+            headers.append(SET_COOKIE, self.set(REFRESH_COOKIE, refresh_token.expose(), grant.refresh_expires_in)?);
+        }
         Ok(())
     }
 

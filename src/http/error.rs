@@ -19,6 +19,9 @@ use crate::token::InvalidToken;
 /// A token is as good as its session.
 const SESSION_OVER: Refusal = Refusal::InvalidToken(InvalidToken::Revoked);
 
+/// What may change a second factor: a login that used it, and is as recent as every route asks that changes how one logs in.
+const TOO_WEAK: Refusal = Refusal::InsufficientUserAuthentication { max_age: Some(300), acr: Some("2") };
+
 /// Why a request gets no answer of its own. Refusals of guarded routes come as [`Refusal`] and look the same on the wire.
 #[derive(Debug, Error)]
 pub enum Error {
@@ -141,8 +144,11 @@ impl Error {
         let refusal = match self {
             Error::Refused(refusal) => refusal,
             Error::Authority(authority::Error::SessionOver) => &SESSION_OVER,
+            Error::Authority(authority::Error::WeakLogin) => &TOO_WEAK,
             // What was sent is no access token, so there is nothing to say about one.
-            Error::Authority(authority::Error::InvalidCredentials | authority::Error::InvalidRefreshToken) => &Refusal::MissingToken,
+            Error::Authority(
+                authority::Error::InvalidCredentials | authority::Error::OtpRequired | authority::Error::InvalidRefreshToken,
+            ) => &Refusal::MissingToken,
             _ => return None,
         };
         refusal.challenge().and_then(|challenge| HeaderValue::try_from(challenge).ok())
@@ -175,7 +181,13 @@ fn authority_problem(error: &authority::Error) -> Problem {
     let new = Problem::new;
     match error {
         Authority::InvalidCredentials => {
-            new(StatusCode::UNAUTHORIZED, "invalid_credentials", "The e-mail address or the password is wrong.")
+            new(StatusCode::UNAUTHORIZED, "invalid_credentials", "The e-mail address, the password or the code is wrong.")
+        }
+        Authority::OtpRequired => new(StatusCode::UNAUTHORIZED, "otp_required", "This account also needs a one-time code."),
+        Authority::WeakLogin => Problem::refused(&TOO_WEAK),
+        Authority::TooManyRequests { retry_after } => {
+            let problem = new(StatusCode::TOO_MANY_REQUESTS, "too_many_requests", "Too many failed tries. Wait before the next one.");
+            Problem { retry_after: Some(*retry_after), ..problem }
         }
         Authority::InvalidRefreshToken => {
             new(StatusCode::UNAUTHORIZED, "invalid_refresh_token", "The refresh token is not valid any more. Log in again.")

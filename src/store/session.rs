@@ -37,12 +37,23 @@ pub struct Session {
     pub created_at: i64,
     /// When the person last proved who they are.
     pub auth_time: i64,
+    /// How, if that was after the login.
+    pub step_up: Option<StepUp>,
     /// When it was last refreshed; at first, when it was made.
     pub rotated_at: i64,
     /// When it was ended. None: it was not, but it may have timed out.
     pub ended_at: Option<i64>,
     /// What it was made with, or last refreshed.
     pub device: Device,
+}
+
+/// How a person proved who they are once more, within a session.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StepUp {
+    /// By which means (RFC 8176).
+    pub amr: Vec<String>,
+    /// How strong that was.
+    pub acr: String,
 }
 
 /// Which sessions to end.
@@ -68,6 +79,10 @@ impl Session {
         let seed = URL_SAFE_NO_PAD.decode(record.text("seed")?).ok().and_then(|seed| seed.try_into().ok());
         let amr = record.text("amr")?;
         let scope = record.optional_text("scope")?;
+        let step_up = match (record.optional_text("step_up_amr")?, record.optional_text("step_up_acr")?) {
+            (Some(amr), Some(acr)) => Some(StepUp { amr: amr.split_terminator(' ').map(str::to_owned).collect(), acr }),
+            _ => None,
+        };
         if !scope.as_deref().is_none_or(is_word_list) {
             return Err(record.corrupt("scope"));
         }
@@ -82,6 +97,7 @@ impl Session {
             password_changed_at: record.optional_number("password_changed_at")?,
             created_at: record.number("created_at")?,
             auth_time: record.number("auth_time")?,
+            step_up,
             rotated_at: record.number("rotated_at")?,
             ended_at: record.optional_number("ended_at")?,
             device: Device { ip: record.optional_text("ip")?, user_agent: record.optional_text("user_agent")? },
@@ -159,6 +175,20 @@ pub async fn rotate(database: &Database, next: &Session) -> Result<bool, Error> 
             .bind(&next.device.ip)
             .bind(&next.device.user_agent)
     )?;
+    Ok(rows > 0)
+}
+
+/// Keeps in a session that the person proved at `now` who they are, if it was not ended and its account is there, enabled, and has the
+/// password of the login. False: it is not so any more.
+///
+/// # Errors
+/// [`Error::Unavailable`].
+pub async fn step_up(database: &Database, id: &str, step_up: &StepUp, now: i64) -> Result<bool, Error> {
+    let update = "UPDATE session SET auth_time = $2, step_up_amr = $3, step_up_acr = $4 WHERE id = $1 AND ended_at IS NULL AND EXISTS \
+                  (SELECT 1 FROM account WHERE account.id = session.account_id AND account.disabled_at IS NULL \
+                  AND COALESCE(account.password_changed_at, -1) = COALESCE(session.password_changed_at, -1))";
+    let amr = step_up.amr.join(" ");
+    let rows = execute!(database, sqlx::query(update).bind(id).bind(now).bind(&amr).bind(&step_up.acr))?;
     Ok(rows > 0)
 }
 

@@ -201,11 +201,22 @@ impl Key {
     /// begins with a token's header, which no label does, so no signature is ever a derived key.
     #[cfg(feature = "service")]
     pub(crate) fn derive(&self, label: &'static str) -> Hmac<Sha256> {
-        let block = Zeroizing::new(<[u8; 32]>::from(self.mac.clone().chain_update(label).chain_update([1]).finalize().into_bytes()));
+        let block = self.derive_bytes(label);
         // A key shorter than a block of the hash is filled up with zeros (RFC 2104 s2): done here, it cannot have a wrong length.
         let mut padded = Zeroizing::new([0; 64]);
         padded[..32].copy_from_slice(&*block);
         Hmac::new((&*padded).into())
+    }
+
+    /// The bytes of such a key, for what is no MAC. A label is used for one or the other.
+    #[cfg(feature = "service")]
+    pub(crate) fn derive_bytes(&self, label: &'static str) -> Zeroizing<[u8; 32]> {
+        Zeroizing::new(self.mac.clone().chain_update(label).chain_update([1]).finalize().into_bytes().into())
+    }
+
+    #[cfg(feature = "service")]
+    pub(crate) fn kid(&self) -> &str {
+        &self.kid
     }
 
     /// Equal for equal keys, and of no use for anything else.

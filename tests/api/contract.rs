@@ -5,13 +5,16 @@ use serde_json::Value;
 use crate::app::on_each_store;
 
 /// Every path with the methods it has; what the exposure test walks over.
-const ROUTES: [(&str, &str); 12] = [
+const ROUTES: [(&str, &str); 15] = [
     ("/login", "POST"),
     ("/refresh", "POST"),
     ("/logout", "POST"),
     ("/me", "GET, HEAD"),
     ("/account", "GET, HEAD"),
     ("/account/password", "POST"),
+    ("/step-up", "POST"),
+    ("/account/otp", "POST, DELETE"),
+    ("/account/otp/confirm", "POST"),
     ("/sessions", "GET, HEAD"),
     ("/sessions/{id}", "DELETE"),
     ("/register", "POST"),

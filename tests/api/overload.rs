@@ -12,6 +12,7 @@ on_each_store! {
         config.password.bcrypt_cost = 9;
         config.password.hash_threads = 2;
         config.password.queue_timeout = Duration::from_millis(200);
+        config.limits.account_free_failures = 1000;
     }) {
         let token = app.token().await;
         let logins = join_all((0..300).map(|n| {
@@ -52,6 +53,7 @@ on_each_store! {
         config.password.bcrypt_cost = 10;
         config.password.hash_threads = 1;
         config.password.queue_timeout = Duration::from_secs(20);
+        config.limits.account_free_failures = 1000;
     }) {
         use tokio::io::AsyncWriteExt as _;
 

@@ -72,8 +72,8 @@ async fn n1_n14_sigterm_lets_requests_in_flight_end_and_exits_0() {
     program.ready().await;
     let url = format!("http://{}/login", program.address);
     let logins: Vec<_> = (0..8)
-        .map(|_| {
-            let request = reqwest::Client::new().post(&url).json(&json!({ "email": "nobody@example.com", "password": "x" }));
+        .map(|n| {
+            let request = reqwest::Client::new().post(&url).json(&json!({ "email": format!("nobody{n}@example.com"), "password": "x" }));
             actix_web::rt::spawn(async move { request.send().await.map(|response| response.status().as_u16()) })
         })
         .collect();

@@ -10,7 +10,9 @@ mod import;
 mod migrations;
 mod notification;
 mod proxy;
+mod second_factor;
 mod session;
+mod throttle;
 
 use std::sync::Once;
 

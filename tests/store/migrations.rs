@@ -7,7 +7,7 @@ async fn l19_replicas_that_start_at_once_migrate_once() {
     on_every_store(|store| async move {
         // Nothing there yet, and an older schema: in the second case they all read before one of them writes.
         for earlier in ["DROP TABLE _sqlx_migrations", "DELETE FROM _sqlx_migrations"].repeat(3) {
-            store.raw("DROP TABLE audit; DROP TABLE revocation; DROP TABLE session; DROP TABLE account").await;
+            store.raw("DROP TABLE audit; DROP TABLE throttle; DROP TABLE second_factor; DROP TABLE revocation; DROP TABLE session; DROP TABLE account").await;
             store.raw(earlier).await;
             start_eight_replicas(&store.url).await;
         }
@@ -72,7 +72,7 @@ async fn migrating_again_changes_nothing_and_a_database_without_tables_is_not_re
         store.database.migrate().await.unwrap();
         assert_eq!(hallpass::store::account::list(&store.database, None, 9).await.unwrap().len(), 1);
         store.database.ping().await.unwrap();
-        store.raw("DROP TABLE session; DROP TABLE account").await;
+        store.raw("DROP TABLE second_factor; DROP TABLE session; DROP TABLE account").await;
         assert!(matches!(store.database.ping().await, Err(Error::Unavailable { .. })));
     })
     .await;

@@ -1,7 +1,7 @@
 use hallpass::store::account::{OwnPassword, set_own_password_hash};
 use hallpass::store::revocation::{self, Recorded, recorded_since, until};
 use hallpass::store::session::{
-    Ending, Session, by_account, by_id, end, insert, insert_alone, newest_by_account, of_account_in_force, rotate, sweep,
+    Ending, Session, StepUp, by_account, by_id, end, insert, insert_alone, newest_by_account, of_account_in_force, rotate, step_up, sweep,
 };
 use hallpass::store::{Device, Error, account, new_id};
 use hallpass::token::Revocation;
@@ -24,6 +24,7 @@ fn session_of(account_id: &str, now: i64) -> Session {
         password_changed_at: Some(NOW),
         created_at: now,
         auth_time: now,
+        step_up: None,
         rotated_at: now,
         ended_at: None,
         device: Device::new("192.0.2.1".parse().ok(), Some("curl/8.5.0")),
@@ -440,6 +441,32 @@ async fn two_passwords_of_one_second_are_told_apart_by_their_time() {
         let id = account::insert(&store.database, passwordless, NOW).await.unwrap().id;
         assert!(account::set_password_hash(&store.database, &id, &Secret::from("x"), NOW).await.unwrap());
         assert_eq!(account::by_id(&store.database, &id).await.unwrap().unwrap().password_changed_at, Some(NOW));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn g5_a_step_up_is_kept_by_a_session_that_is_live_and_whose_account_is_still_what_it_was() {
+    on_every_store(|store| async move {
+        let account = account_of(&store, "a@b.com").await;
+        let (session, other) = (begin(&store, &account).await, begin(&store, &account).await);
+        let proof = StepUp { amr: vec!["pwd".to_owned(), "otp".to_owned()], acr: "2".to_owned() };
+        assert!(step_up(&store.database, &session.id, &proof, NOW + 9).await.unwrap());
+        let found = find(&store, &session.id).await;
+        assert_eq!((found.auth_time, found.step_up.as_ref(), found.created_at), (NOW + 9, Some(&proof), NOW));
+        assert_eq!((found.amr, found.acr, found.generation), (session.amr.clone(), session.acr.clone(), 0));
+        assert_eq!(find(&store, &other.id).await.step_up, None);
+        assert!(rotate(&store.database, &refreshed(&session, NOW + 10)).await.unwrap());
+        assert_eq!(find(&store, &session.id).await.step_up, Some(proof.clone()));
+
+        end(&store.database, &account, Ending::This { id: &other.id }, NOW).await.unwrap();
+        assert!(!step_up(&store.database, &other.id, &proof, NOW).await.unwrap());
+        for changed in ["disabled_at = 1", "disabled_at = NULL, password_changed_at = 1", "password_changed_at = NULL"] {
+            store.raw(&format!("UPDATE account SET {changed}")).await;
+            assert!(!step_up(&store.database, &session.id, &proof, NOW + 20).await.unwrap(), "{changed}");
+        }
+        assert!(!step_up(&store.database, "nobody", &proof, NOW).await.unwrap());
+        assert_eq!(find(&store, &session.id).await.auth_time, NOW + 9);
     })
     .await;
 }
