@@ -113,9 +113,9 @@ async fn m9_more_rows_than_a_list_holds_raise_its_floor_and_let_nothing_through(
         let mut replica = Replica::of(&store, &TestClock::at(NOW));
         let known = replica.knows().await;
         assert!((45_000..=RevocationList::CAPACITY).contains(&known), "{known}");
-        // The floor lies between the oldest and the youngest, and two minutes later, as clocks may differ by that.
+        // The floor lies between the oldest and the youngest, and later by what clocks and transactions may take.
         let floor = replica.list.floor().unwrap();
-        assert!((NOW - 60 + 120..NOW - 40 + 120).contains(&floor), "{}", floor - NOW);
+        assert!((NOW - 60 + 150..NOW - 40 + 150).contains(&floor), "{}", floor - NOW);
         assert_eq!(replica.knows().await, known, "what the floor stands for is not taken in again");
     })
     .await;
