@@ -143,10 +143,9 @@ fn serve() {
     actix_web::rt::System::new().block_on(async move {
         let server = HttpServer::new(move || {
             App::new()
-                .app_data(guard.clone())
                 .app_data(web::Data::new(Peer::new()))
                 .route(ROUTES[0], web::get().to(|| async { "hello" }))
-                .route(ROUTES[1], web::get().to(|_: AccessToken| async { "hello" }))
+                .service(web::resource(ROUTES[1]).app_data(guard.clone()).route(web::get().to(|_: AccessToken| async { "hello" })))
                 .service(web::resource(ROUTES[2]).app_data(full.clone()).route(web::get().to(|_: AccessToken| async { "hello" })))
                 .route(ROUTES[3], web::get().to(|_: PeerClaims| async { "hello" }))
         });

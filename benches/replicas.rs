@@ -81,8 +81,8 @@ async fn announcements(replicas: &Replicas, line: &Line) {
     println!("{:<58} {:>6} {:>10} {:>10}", "from the logout on one replica to the refusal on the other", "tries", "median", "worst");
     for (name, mode, tries, pause) in [
         ("announced", PASSING, 100, 200),
-        ("the listening connection is cut, and every new one", NO_LISTENING, 20, 1000),
         ("announcements get lost, the connection seems fine", DEAF, 20, 4000),
+        ("the listening connection is cut, and every new one", NO_LISTENING, 20, 1000),
         ("announced again", PASSING, 20, 200),
     ] {
         line.set(mode);

@@ -8,8 +8,8 @@ use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep, timeout_at};
 
-use crate::store::Database;
 use crate::store::notification::Listener;
+use crate::store::{self, Database};
 
 /// How often to look where nothing is announced, as with SQLite or while the line is broken.
 const PERIOD: Duration = Duration::from_secs(1);
@@ -40,29 +40,39 @@ impl Bell {
         }
         let (mut pause, mut is_broken) = (FIRST_PAUSE, false);
         loop {
-            let error = match Listener::connect(database).await {
-                Ok(mut listener) => {
-                    log::info!("revocations are announced by the database");
-                    (pause, is_broken) = (FIRST_PAUSE, false);
-                    self.is_listening.store(true, Ordering::Relaxed);
-                    self.rung.notify_one();
-                    let error = loop {
-                        match listener.heard().await {
-                            Ok(()) => self.rung.notify_one(),
-                            Err(error) => break error,
-                        }
-                    };
-                    self.is_listening.store(false, Ordering::Relaxed);
-                    self.rung.notify_one();
-                    error
-                }
+            let connected = Listener::connect(database).await;
+            if connected.is_ok() {
+                is_broken = false;
+                log::info!("revocations are announced by the database");
+            }
+            let since = Instant::now();
+            let error = match connected {
+                Ok(listener) => self.ring(listener).await,
                 Err(error) => error,
             };
             if !std::mem::replace(&mut is_broken, true) {
                 log::warn!("revocations are not announced by the database, so it is asked for them each second: {error}");
             }
+            // A line that breaks as soon as it is there is tried less and less often, like one that is not.
+            if since.elapsed() > LONGEST_PAUSE {
+                pause = FIRST_PAUSE;
+            }
             sleep(pause).await;
             pause = (pause * 2).min(LONGEST_PAUSE);
         }
+    }
+
+    /// Rings until the line breaks, and tells how it broke.
+    async fn ring(&self, mut listener: Listener) -> store::Error {
+        self.is_listening.store(true, Ordering::Relaxed);
+        let error = loop {
+            self.rung.notify_one();
+            if let Err(error) = listener.heard().await {
+                break error;
+            }
+        };
+        self.is_listening.store(false, Ordering::Relaxed);
+        self.rung.notify_one();
+        error
     }
 }

@@ -16,6 +16,9 @@ pub(super) const CHANNEL: &str = "revocations";
 /// clock that is ahead and be verified by one that is behind.
 const SKEW: i64 = 2 * 60;
 
+/// The most from reading the clock to the end of a transaction that is retried.
+const TRANSACTION: i64 = 30;
+
 /// An entry and when it was written (NumericDate).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Recorded {
@@ -65,9 +68,9 @@ impl Cursor {
     }
 }
 
-/// A moment that no token of an account can claim to be younger than which was made no later than `now`, whatever the clocks.
+/// What is granted until a transaction of `now` has ended claims no later time of issue, however the clocks differ.
 pub(super) fn after(now: i64) -> i64 {
-    now.saturating_add(SKEW)
+    now.saturating_add(SKEW + TRANSACTION)
 }
 
 /// When every token issued up to `now` has expired for everybody, whatever life the settings gave it.

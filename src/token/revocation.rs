@@ -42,9 +42,9 @@ pub enum Revocation {
 /// a 256th of its kind, however long the list is; what is known already copies nothing.
 ///
 /// It holds [`RevocationList::CAPACITY`] entries at most. When there are more, the older half of them goes, and a floor takes their place:
-/// no token issued before the youngest of these was revoked, or within two minutes after, is believed any more, whoever's it is
+/// no token issued before the youngest of these was revoked, or within 150 seconds after, is believed any more, whoever's it is
 /// ([`RevocationList::floor`]). That refuses too much and never too little. People who are caught by it refresh; and where tokens live for
-/// five minutes it catches nobody before there are 50,000 revocations in three, since older tokens have expired by themselves.
+/// five minutes it catches nobody before there are 50,000 revocations in half of that, since older tokens have expired by themselves.
 #[derive(Clone, Debug, Default)]
 pub struct RevocationList(Arc<ArcSwap<Entries>>);
 
@@ -70,9 +70,9 @@ struct Subject {
     entry: Entry,
 }
 
-/// The clock that issued a token may have been ahead, and the one that revoked it behind, each by a minute (the largest leeway): so much
-/// later than its revocation a token may say that it was issued.
-const MARGIN: i64 = 2 * 60;
+/// So much later than its revocation a token may say that it was issued: the clock that issued it may have been ahead, and the one that
+/// revoked it behind, each by a minute (the largest leeway), and half a minute may go by from reading the clock to the end of a transaction.
+const MARGIN: i64 = 2 * 60 + 30;
 
 impl RevocationList {
     /// The most entries that are kept.

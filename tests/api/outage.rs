@@ -140,3 +140,33 @@ async fn l4_a_database_that_is_down_at_the_start_keeps_nobody_from_being_verifie
     handle.stop(false).await;
     running.await.unwrap().unwrap();
 }
+
+#[actix_web::test]
+async fn n7_what_is_revoked_before_during_and_after_an_outage_reaches_the_other_replica() {
+    let Some(app) = TestApp::spawn(Store::Postgres, |_| ()).await else { return };
+    let (replica, proxy) = (app.replica(|_| ()).await, app.proxy.clone().unwrap());
+    let logout = async |token: &str| {
+        let request = app.client.post(app.url("/logout")).bearer_auth(token);
+        request.send().await.unwrap().status().as_u16()
+    };
+    let tokens = [app.token().await, app.token().await, app.token().await];
+    assert_eq!(logout(&tokens[0]).await, 204);
+    proxy.cut();
+    assert_eq!(logout(&tokens[1]).await, 503, "what cannot be recorded is not called done");
+    proxy.pass();
+    let until = Instant::now() + Duration::from_secs(20);
+    for token in &tokens[1..] {
+        while logout(token).await != 204 {
+            assert!(Instant::now() < until, "it must recover without a restart");
+        }
+    }
+    for token in &tokens {
+        let me = || app.client.get(format!("http://{}/me", replica.address)).bearer_auth(token).send();
+        while me().await.unwrap().status() != 401 {
+            assert!(Instant::now() < until, "the other replica does not learn of it");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+    replica.handle.stop(false).await;
+    app.stop().await;
+}

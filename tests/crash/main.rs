@@ -17,11 +17,14 @@ use futures_util::future::join_all;
 use hallpass::store::{Database, session};
 use process::{Hallpass, Settings};
 use serde_json::{Value, json};
+use tokio::sync::Notify;
 
 const PEOPLE: usize = 5;
 const SESSIONS: usize = 50;
 /// The most between two refreshes of one client, in milliseconds: some two hundred a second over all of them.
 const PAUSE: u64 = 400;
+/// How long after the beginning of the rush it is killed at the latest, in milliseconds.
+const RUSH: u64 = 60;
 const SHORT: usize = 5;
 const LONG: usize = 100;
 
@@ -109,16 +112,16 @@ async fn log_in(database: &Database, service: &Hallpass) -> Vec<Phone> {
     phones
 }
 
-/// All clients refresh at their own pace; at some moment the process is killed.
+/// All clients refresh at their own pace. At some moment all of them do at once, and in the middle of that the process is killed.
 async fn refresh_until_killed(service: Hallpass, phones: Vec<Phone>) -> Vec<Phone> {
-    let over = Arc::new(AtomicBool::new(false));
+    let (over, rush) = (Arc::new(AtomicBool::new(false)), Arc::new(Notify::new()));
     let running: Vec<_> = phones
         .into_iter()
         .map(|mut phone| {
-            let (url, over) = (service.url("/refresh"), Arc::clone(&over));
+            let (url, over, rush) = (service.url("/refresh"), Arc::clone(&over), Arc::clone(&rush));
             tokio::spawn(async move {
                 while !over.load(Ordering::Relaxed) {
-                    tokio::time::sleep(Duration::from_millis(random(PAUSE))).await;
+                    let _ = tokio::time::timeout(Duration::from_millis(random(PAUSE)), rush.notified()).await;
                     // Whatever else comes back is no answer: the same token is tried again, after the kill at the latest.
                     if let Ok((200, answer)) = phone.refresh(&url).await {
                         phone.take(&answer);
@@ -129,6 +132,8 @@ async fn refresh_until_killed(service: Hallpass, phones: Vec<Phone>) -> Vec<Phon
         })
         .collect();
     tokio::time::sleep(Duration::from_millis(200 + random(1000))).await;
+    rush.notify_waiters();
+    tokio::time::sleep(Duration::from_millis(random(RUSH))).await;
     service.kill();
     over.store(true, Ordering::Relaxed);
     join_all(running).await.into_iter().map(Result::unwrap).collect()

@@ -102,3 +102,21 @@ async fn a_store_that_fails_leaves_the_list_as_it_was() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn m9_more_rows_than_a_list_holds_raise_its_floor_and_let_nothing_through() {
+    on_every_store(|store| async move {
+        // A thousand in each of 101 seconds.
+        let numbers = "WITH RECURSIVE n (i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i < 100999)";
+        let rows = format!("{numbers} SELECT 'session', 'session-' || i, {}, {NOW} - 100 + i / 1000 FROM n", until(NOW));
+        store.raw(&format!("INSERT INTO revocation (kind, id, until, recorded_at) {rows}")).await;
+        let mut replica = Replica::of(&store, &TestClock::at(NOW));
+        let known = replica.knows().await;
+        assert!((45_000..=RevocationList::CAPACITY).contains(&known), "{known}");
+        // The floor lies between the oldest and the youngest, and later by what clocks and transactions may take.
+        let floor = replica.list.floor().unwrap();
+        assert!((NOW - 60 + 150..NOW - 40 + 150).contains(&floor), "{}", floor - NOW);
+        assert_eq!(replica.knows().await, known, "what the floor stands for is not taken in again");
+    })
+    .await;
+}

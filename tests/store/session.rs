@@ -195,7 +195,7 @@ async fn c30_c31_what_ends_an_account_or_its_password_ends_and_revokes_its_sessi
             let subject = |issued_before| Revocation::Subject { id: account.clone(), issued_before, until: until(now) };
             if change == "delete" {
                 assert!(by_id(&store.database, &session.id).await.unwrap().is_none());
-                assert_eq!(revoked(&store).await, [subject(now + 120)]);
+                assert_eq!(revoked(&store).await, [subject(now + 150)]);
             } else {
                 assert_eq!(find(&store, &session.id).await.ended_at, Some(now), "{change}");
                 assert_eq!(revoked(&store).await, [of_session(&session, now), subject(now)], "{change}");
