@@ -27,7 +27,6 @@ const PEOPLE: usize = 300;
 const RATE: u64 = 2_000;
 const SENDERS: u64 = 8;
 const SECONDS: u64 = 10;
-const EMAIL: &str = "load@example.com";
 const PASSWORD: &str = "a password for measuring";
 
 fn main() {
@@ -99,7 +98,6 @@ impl Program {
             // 43 random characters of bcrypt's digest and salt are the key: base64url but for two letters.
             .env("HALLPASS__KEYS__SECRET", format!("base64url:{}A", key.as_str()[11..53].replace(['.', '/'], "-")))
             // All of them are one person here, and the throttle would let that one in a few at a time.
-            .env("HALLPASS__LIMITS__ACCOUNT_FREE_FAILURES", "1000")
             .env("RUST_LOG", "warn")
             .current_dir(folder.path())
             .stdout(Stdio::null())
@@ -117,7 +115,7 @@ impl Program {
     }
 
     fn token(&self) -> String {
-        let (status, answer) = exchange(&mut TcpStream::connect(self.address).unwrap(), &login_request()).unwrap();
+        let (status, answer) = exchange(&mut TcpStream::connect(self.address).unwrap(), &login_request(0)).unwrap();
         assert_eq!(status, 200);
         let body: serde_json::Value = serde_json::from_str(answer.split("\r\n\r\n").nth(1).unwrap()).unwrap();
         body["access_token"].as_str().unwrap().to_owned()
@@ -135,16 +133,21 @@ fn add_account(url: &str, hash: &str) {
     actix_web::rt::System::new().block_on(async {
         let database = Database::open(url, 1).unwrap();
         database.migrate().await.unwrap();
-        let email = Email::parse(EMAIL).unwrap();
-        let new =
-            NewAccount { email, password_hash: Some(hash.into()), scope: "orders:read orders:write".into(), roles: vec!["support".into()] };
-        account::insert(&database, new, 0).await.unwrap();
+        for person in 0..PEOPLE {
+            let (email, roles) = (Email::parse(&email_of(person)).unwrap(), vec!["support".into()]);
+            let new = NewAccount { email, password_hash: Some(hash.into()), scope: "orders:read orders:write".into(), roles };
+            account::insert(&database, new, 0).await.unwrap();
+        }
         database.close().await;
     });
 }
 
-fn login_request() -> String {
-    let body = format!(r#"{{"email":"{EMAIL}","password":"{PASSWORD}"}}"#);
+fn email_of(person: usize) -> String {
+    format!("person-{person}@example.com")
+}
+
+fn login_request(person: usize) -> String {
+    let body = format!(r#"{{"email":"{}","password":"{PASSWORD}"}}"#, email_of(person));
     format!("POST /login HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{body}", body.len())
 }
 
@@ -181,9 +184,12 @@ impl Flood {
         let ended = Arc::new(AtomicBool::new(false));
         let outcomes = Arc::new(Mutex::new(Vec::<(u16, Duration)>::new()));
         let people: Vec<_> = (0..PEOPLE)
-            .map(|_| {
+            .map(|person| {
                 let (ended, outcomes) = (Arc::clone(&ended), Arc::clone(&outcomes));
-                thread::Builder::new().stack_size(128 * 1024).spawn(move || log_in_again_and_again(address, &ended, &outcomes)).unwrap()
+                thread::Builder::new()
+                    .stack_size(128 * 1024)
+                    .spawn(move || log_in_again_and_again(address, person, &ended, &outcomes))
+                    .unwrap()
             })
             .collect();
         let started = Instant::now();
@@ -211,9 +217,9 @@ impl Flood {
     }
 }
 
-fn log_in_again_and_again(address: SocketAddr, ended: &AtomicBool, outcomes: &Mutex<Vec<(u16, Duration)>>) {
+fn log_in_again_and_again(address: SocketAddr, person: usize, ended: &AtomicBool, outcomes: &Mutex<Vec<(u16, Duration)>>) {
     let mut stream = TcpStream::connect(address).unwrap();
-    let request = login_request();
+    let request = login_request(person);
     while !ended.load(Ordering::Relaxed) {
         let sent = Instant::now();
         let Some((status, answer)) = exchange(&mut stream, &request) else {

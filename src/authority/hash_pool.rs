@@ -118,11 +118,6 @@ impl HashPool {
         result.await.ok().flatten().ok_or(PoolError::Panicked)
     }
 
-    /// Whether somebody who came at this moment would be run or could wait.
-    pub fn has_room(&self) -> bool {
-        self.0.has_room(&self.0.shared.lock())
-    }
-
     /// What is going on at this moment.
     pub fn load(&self) -> PoolLoad {
         let state = self.0.shared.lock();
@@ -131,14 +126,10 @@ impl HashPool {
 }
 
 impl Owner {
-    /// One bound over both, because a job that an idle thread is about to take still lies in the queue.
-    fn has_room(&self, state: &State) -> bool {
-        state.running + state.waiting.len() < self.settings.threads.max(1) + self.settings.queue
-    }
-
     fn join_queue(&self, begun: oneshot::Sender<()>, work: Box<dyn FnOnce() -> Delivery + Send>) -> Result<Place<'_>, PoolError> {
         let mut state = self.shared.lock();
-        if !self.has_room(&state) {
+        // One bound over both, because a job that an idle thread is about to take still lies in the queue.
+        if state.running + state.waiting.len() >= self.settings.threads.max(1) + self.settings.queue {
             return Err(PoolError::Busy);
         }
         state.tickets += 1;

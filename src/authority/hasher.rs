@@ -8,6 +8,8 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
 use super::hash_pool::{HashPool, PoolError, PoolLoad, PoolSettings};
 use super::password::Password;
 use super::password_hash::{NoSalt, StoredHash};
@@ -76,7 +78,12 @@ pub enum NewPasswordError {
 pub struct Hasher {
     verifier: Arc<PasswordVerifier>,
     pool: HashPool,
+    places: Arc<Semaphore>,
 }
+
+/// One of those who were let in, until it is dropped.
+#[derive(Debug)]
+pub struct Entered(#[expect(dead_code, reason = "held for its end")] OwnedSemaphorePermit);
 
 impl Hasher {
     /// Proves that the dummy hash costs what a real one does, then starts the threads. Blocks for about the time of two logins.
@@ -86,7 +93,8 @@ impl Hasher {
     pub fn start(settings: HasherSettings) -> Result<Self, StartError> {
         let HasherSettings { cost, threads, queue, queue_timeout } = settings;
         let verifier = Arc::new(PasswordVerifier::new(cost)?);
-        Ok(Self { verifier, pool: HashPool::start(PoolSettings { threads, queue, queue_timeout })? })
+        let places = Arc::new(Semaphore::new(threads.max(1).saturating_add(queue)));
+        Ok(Self { verifier, pool: HashPool::start(PoolSettings { threads, queue, queue_timeout })?, places })
     }
 
     /// Whether this is the password of the stored hash.
@@ -106,13 +114,13 @@ impl Hasher {
         Ok(self.pool.run(move || verifier.verify(&password, stored.as_ref())).await?)
     }
 
-    /// Whether a caller would find a place at this moment. For those who have something to do before they come with a password; the place is
-    /// not kept for them.
+    /// Lets in as many at once as the threads and their queue have places for, for those who have to ask the store before they come with a
+    /// password: in a flood, the store would otherwise work for hundreds who are then told that it is busy.
     ///
     /// # Errors
     /// [`HashingError::Busy`].
-    pub fn check_room(&self) -> Result<(), HashingError> {
-        if self.pool.has_room() { Ok(()) } else { Err(HashingError::Busy) }
+    pub fn enter(&self) -> Result<Entered, HashingError> {
+        Arc::clone(&self.places).try_acquire_owned().map(Entered).map_err(|_| HashingError::Busy)
     }
 
     /// A new hash of a password, at the configured cost.

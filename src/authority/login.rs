@@ -65,8 +65,6 @@ impl Authority {
     /// [`Error::InvalidCredentials`], the same for every cause; [`Error::OtpRequired`]; [`Error::TooManyRequests`], the same for every
     /// address; [`Error::InvalidScope`]; [`Error::Busy`]; [`Error::StoreUnavailable`].
     pub async fn login(&self, request: LoginRequest) -> Result<Grant, Error> {
-        // Before anything is asked of the store: in a flood, most are told only this.
-        self.hasher.check_room()?;
         match self.admit_try(&request.email).await {
             Ok(tried) => {
                 let outcome = self.try_login(request, false).await;

@@ -15,6 +15,7 @@ use sha2::Sha256;
 use tokio::sync::Notify;
 use tokio::time::{Instant, timeout};
 
+use super::hasher::Entered;
 use super::{Authority, Error};
 use crate::store::throttle::{self, Admission, LONGEST_TRY, Tries};
 use crate::token::{KeyRing, UnusableKey};
@@ -113,6 +114,7 @@ impl fmt::Debug for Addresses {
 #[must_use]
 pub(super) struct Try {
     address_mac: String,
+    _entered: Entered,
 }
 
 /// What came of a try.
@@ -142,9 +144,10 @@ impl Authority {
     /// Admits and counts one try of a password or a code for this address, which may be any text.
     ///
     /// # Errors
-    /// [`Error::TooManyRequests`]; [`Error::Busy`]: too many try at this moment to tell; [`Error::StoreUnavailable`]: what cannot be counted
-    /// is not tried.
+    /// [`Error::TooManyRequests`]; [`Error::Busy`]: too many try at this moment, or too many to tell; [`Error::StoreUnavailable`]: what cannot
+    /// be counted is not tried.
     pub(super) async fn admit_try(&self, email: &str) -> Result<Try, Error> {
+        let entered = self.hasher.enter()?;
         let address_mac = self.tokens.addresses.mac(email);
         let patient_until = Instant::now() + PATIENCE;
         loop {
@@ -153,7 +156,7 @@ impl Authority {
             match self.terms.throttle.standing(tries.as_ref(), now) {
                 Standing::Admitted(admission) => {
                     if throttle::admit(&self.database, &address_mac, &admission, now).await? {
-                        return Ok(Try { address_mac });
+                        return Ok(Try { address_mac, _entered: entered });
                     }
                 }
                 Standing::Undecided if Instant::now() < patient_until => {

@@ -67,7 +67,7 @@ on_each_store! {
         }
     }
 
-    async fn j4_of_100_wrong_passwords_at_once_five_are_hashed(app: TestApp) {
+    async fn j4_of_100_wrong_passwords_at_once_five_are_hashed(app: TestApp, |config| config.password.queue = 200) {
         for email in [EMAIL, "nobody@example.com"] {
             let before = app.authority.hashed_rounds();
             let answers = join_all((0..100).map(|_| app.login(email, "wrong"))).await;
