@@ -144,10 +144,10 @@ fn serve() {
         let server = HttpServer::new(move || {
             App::new()
                 .app_data(web::Data::new(Peer::new()))
-                .route(ROUTES[0], web::get().to(|| async { "hello" }))
+                .service(web::resource(ROUTES[0]).app_data(guard.clone()).route(web::get().to(|| async { "hello" })))
                 .service(web::resource(ROUTES[1]).app_data(guard.clone()).route(web::get().to(|_: AccessToken| async { "hello" })))
                 .service(web::resource(ROUTES[2]).app_data(full.clone()).route(web::get().to(|_: AccessToken| async { "hello" })))
-                .route(ROUTES[3], web::get().to(|_: PeerClaims| async { "hello" }))
+                .service(web::resource(ROUTES[3]).app_data(guard.clone()).route(web::get().to(|_: PeerClaims| async { "hello" })))
         });
         let server = server.workers(1).bind(("127.0.0.1", 0)).unwrap();
         println!("{}", server.addrs()[0]);

@@ -367,6 +367,25 @@ on_each_store! {
         }
     }
 
+    async fn g5_a_step_up_by_cookie_replaces_the_access_cookie_only_and_a_foreign_page_cannot_do_it(app: TestApp) {
+        let mut jar = Jar::default();
+        let login = json!({ "email": EMAIL, "password": PASSWORD, "transport": "cookie" });
+        jar.take(&jar.post(&app, "/login").json(&login).send().await.unwrap());
+        let before = jar.clone();
+        app.clock.advance(100);
+        let body = json!({ "password": PASSWORD });
+        let foreign = jar.bare(&app, Method::POST, "/step-up").header("sec-fetch-site", "cross-site").json(&body).send().await.unwrap();
+        assert_eq!((foreign.status().as_u16(), set_cookies(&foreign).len()), (403, 0));
+        let response = jar.post(&app, "/step-up").json(&body).send().await.unwrap();
+        assert_eq!(response.status(), 200);
+        jar.take(&response);
+        let answer: Value = response.json().await.unwrap();
+        assert_eq!((answer.get("access_token"), answer.get("refresh_token")), (None, None));
+        assert_ne!(jar.0[ACCESS], before.0[ACCESS]);
+        assert_eq!(jar.0[REFRESH], before.0[REFRESH]);
+        assert_eq!(jar.me(&app).await.1["auth_time"], app.clock.now());
+    }
+
     async fn e23_logout_clears_both_cookies_with_the_attributes_that_set_them(app: TestApp) {
         for kept in [None, Some(ACCESS), Some(REFRESH)] {
             let (mut jar, body) = login(&app).await;

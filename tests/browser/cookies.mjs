@@ -141,8 +141,22 @@ test('d2 d22: tabs that refresh at once all stay logged in', async () => {
   await Promise.all(tabs.map((tab) => tab.close()));
 });
 
-// Step-up belongs here: from the page, POST /step-up with the password; the access cookie is replaced, the refresh cookie is not.
-test.todo('a step-up by cookie replaces the access cookie only');
+test('a step-up by cookie replaces the access cookie only', async () => {
+  const [before, known] = [await jar(), (await me()).body];
+  // `auth_time` is in whole seconds.
+  await new Promise((resolve) => setTimeout(resolve, 1100));
+  const wrong = await ask(page, 'POST', '/step-up', { password: 'not the password' });
+  assert.equal(wrong.status, 401);
+  assert.deepEqual(await jar(), before);
+  const { status, body } = await ask(page, 'POST', '/step-up', { password: service.password });
+  assert.equal(status, 200);
+  assert.deepEqual(['access_token', 'refresh_token'].filter((name) => name in body), []);
+  const [now, then] = [await jar(), (await me()).body];
+  assert.notEqual(now[ACCESS].value, before[ACCESS].value);
+  assert.equal(now[REFRESH].value, before[REFRESH].value);
+  assert.equal(then.session_id, known.session_id);
+  assert.ok(then.auth_time > known.auth_time);
+});
 
 test('e5: a page of another origin of the same site is sent the cookies along with, and gets nowhere', async () => {
   const elsewhere = await context.newPage();
