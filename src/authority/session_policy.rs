@@ -22,7 +22,7 @@ pub struct SessionPolicy {
 /// What a refresh token that is certainly ours means for its session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Standing {
-    /// The session was ended or has timed out: no token of it means anything.
+    /// The session was ended or has timed out, so that no token of it means anything; or this one is of a time that the store has forgotten.
     Over,
     /// The one token that is good.
     Current,
@@ -52,7 +52,8 @@ impl SessionPolicy {
 
     /// What a token of this generation means.
     pub fn standing(&self, session: &Session, generation: u32, now: i64) -> Standing {
-        if !self.is_live(session, now) {
+        // A token of a later generation is ours too, but the row has not got there: it came out of a backup. Nobody stole anything.
+        if !self.is_live(session, now) || generation > session.generation {
             return Standing::Over;
         }
         if generation == session.generation {
@@ -125,8 +126,11 @@ mod tests {
         assert_eq!(POLICY.standing(&session, 3, 1060), Standing::Current);
         assert_eq!(POLICY.standing(&session, 2, 1060), Standing::Predecessor);
         assert_eq!(POLICY.standing(&session, 2, 1061), Standing::Reused);
-        for generation in [0, 1, 4, u32::MAX] {
+        for generation in [0, 1] {
             assert_eq!(POLICY.standing(&session, generation, 1050), Standing::Reused, "{generation}");
+        }
+        for generation in [4, u32::MAX] {
+            assert_eq!(POLICY.standing(&session, generation, 1050), Standing::Over, "l24: {generation}");
         }
     }
 

@@ -24,7 +24,7 @@ const ROUTES: [(&str, &str); 15] = [
 ];
 
 on_each_store! {
-    async fn every_answer_has_the_headers_of_the_contract(app: TestApp) {
+    async fn e25_every_answer_has_the_headers_of_the_contract(app: TestApp) {
         for path in ["/me", "/livez", "/readyz", "/login", "/nothing/here"] {
             let response = app.get(path).send().await.unwrap();
             let header = |name: &str| response.headers().get(name).map(|value| value.to_str().unwrap().to_owned());

@@ -102,6 +102,16 @@ on_each_store! {
         refreshed(&app, &text(&other, "refresh_token")).await;
     }
 
+    async fn l24_after_an_old_backup_was_restored_newer_tokens_are_refused_without_an_alarm(app: TestApp) {
+        let login = app.session().await;
+        let first = refreshed(&app, &text(&login, "refresh_token")).await;
+        let second = refreshed(&app, &text(&first, "refresh_token")).await;
+        app.raw_sql("UPDATE session SET generation = generation - 1").await;
+        assert_refused(&app, &text(&second, "refresh_token")).await;
+        assert_eq!(row(&app, &login).await.ended_at, None, "nobody was robbed");
+        refreshed(&app, &text(&first, "refresh_token")).await;
+    }
+
     async fn d5_a_grandparent_is_reuse_even_within_the_grace(app: TestApp) {
         let login = app.session().await;
         let first = refreshed(&app, &text(&login, "refresh_token")).await;

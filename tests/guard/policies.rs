@@ -97,7 +97,7 @@ fn a45_a_client_does_not_pass_for_a_person() {
 }
 
 #[test]
-fn a_login_that_is_too_old_is_asked_for_again() {
+fn g1_g3_a_login_that_is_too_old_or_says_no_time_is_asked_for_again() {
     let issuer = TestIssuer::new();
     let server = under::<Fresh>(&issuer);
     let aged = |seconds| issuer.person("usr_1").authenticated_ago(Duration::from_secs(seconds)).sign();
@@ -116,7 +116,7 @@ fn a_login_that_is_too_old_is_asked_for_again() {
 }
 
 #[test]
-fn a_login_that_is_too_weak_is_asked_for_again() {
+fn g3_a_login_that_is_too_weak_or_says_nothing_is_asked_for_again() {
     let issuer = TestIssuer::new();
     let server = under::<Strong>(&issuer);
     passes(&server, &issuer.person("usr_1").claim("acr", "2").sign());

@@ -94,7 +94,7 @@ async fn l14_eight_writers_at_once_never_see_a_locked_database() {
 }
 
 #[tokio::test]
-async fn sqlite_runs_with_the_journal_and_the_safety_that_were_promised() {
+async fn l11_sqlite_runs_with_the_journal_and_the_safety_that_were_promised() {
     on_sqlite(|store| async move {
         let Database::Sqlite(hallpass::store::SqliteFile { readers: pool, .. }) = &store.database else { panic!() };
         let journal: String = sqlx::query_scalar("PRAGMA journal_mode").fetch_one(pool).await.unwrap();

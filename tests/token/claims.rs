@@ -86,7 +86,7 @@ fn a36_an_nbf_is_honoured_and_must_have_its_form() {
 }
 
 #[test]
-fn a37_iat_is_required_and_lies_in_the_past_and_before_exp() {
+fn a37_g2_iat_is_required_and_lies_in_the_past_and_before_exp() {
     missing("iat");
     malformed("iat", [Value::Null, json!("1800000000"), json!({}), json!(-1)]);
     assert_eq!(refused(timed(NOW + 3600, NOW + 3900)), IssuedInFuture);
