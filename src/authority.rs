@@ -6,6 +6,7 @@
 pub mod account_import;
 pub mod accounts;
 pub mod audit;
+pub mod clients;
 pub mod error;
 pub mod grant;
 pub mod hash_pool;
