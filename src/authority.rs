@@ -6,10 +6,14 @@
 pub mod account_import;
 pub mod accounts;
 pub mod audit;
+pub mod client_credentials;
+pub mod clients;
 pub mod error;
 pub mod grant;
 pub mod hash_pool;
 pub mod hasher;
+pub mod introspect;
+mod known_clients;
 pub mod login;
 pub mod logout;
 mod otp;
@@ -20,6 +24,7 @@ pub mod password_policy;
 pub mod password_verifier;
 pub mod refresh;
 pub mod register;
+pub mod revoke;
 pub mod second_factor;
 pub mod session_policy;
 pub mod sessions;
@@ -33,7 +38,9 @@ use crate::clock::Clock;
 use crate::store::Database;
 use crate::token::opaque::RefreshKeys;
 use crate::token::sealing::SealingKeys;
-use crate::token::{KeyRing, RevocationList, Signer, UnusableKey};
+use crate::token::{KeyRing, RevocationList, Signer, UnusableKey, Verifier};
+
+use known_clients::KnownClients;
 
 pub use error::Error;
 pub use grant::Grant;
@@ -52,6 +59,7 @@ pub struct Authority {
     pub(crate) tokens: Tokens,
     pub(crate) clock: Clock,
     pub(crate) terms: Terms,
+    known_clients: KnownClients,
 }
 
 /// What tokens are made with, and taken back by; and what else follows from the keys.
@@ -59,6 +67,8 @@ pub struct Authority {
 pub struct Tokens {
     /// Signs access tokens.
     pub signer: Signer,
+    /// Believes access tokens of this service, for those who ask about them.
+    pub verifier: Verifier,
     /// Makes refresh tokens and knows them again.
     pub refresh: RefreshKeys,
     /// The deny list of this process: what is revoked here is refused here at once.
@@ -89,15 +99,16 @@ pub struct Terms {
 }
 
 impl Tokens {
-    /// Everything that follows from the keys of this ring, and an empty deny list.
+    /// Everything that follows from the keys of this ring, with its verifier and the deny list of that.
     ///
     /// # Errors
     /// None for a ring that was read from settings: it has a first key.
-    pub fn new(keys: &KeyRing) -> Result<Self, UnusableKey> {
+    pub fn new(keys: &KeyRing, verifier: Verifier) -> Result<Self, UnusableKey> {
         Ok(Self {
             signer: Signer::new(keys)?,
             refresh: RefreshKeys::new(keys),
-            revocations: RevocationList::new(),
+            revocations: verifier.revocations().clone(),
+            verifier,
             sealing: SealingKeys::new(keys),
             addresses: Addresses::new(keys)?,
         })
@@ -107,7 +118,12 @@ impl Tokens {
 impl Authority {
     /// An authority over this store.
     pub fn new(database: Database, hasher: Hasher, tokens: Tokens, clock: Clock, terms: Terms) -> Self {
-        Self { database, hasher, tokens, clock, terms }
+        Self { database, hasher, tokens, clock, terms, known_clients: KnownClients::default() }
+    }
+
+    /// `iss`, the address of this service.
+    pub fn issuer(&self) -> &str {
+        &self.terms.issuer
     }
 
     /// The store, for those who only ask whether it is there.

@@ -17,6 +17,7 @@ use crate::logging;
 use crate::serve as service;
 
 mod calibrate;
+mod client;
 mod config_command;
 mod dev;
 mod error;
@@ -87,6 +88,9 @@ enum Command {
     /// List and end people's sessions.
     #[command(subcommand)]
     Session(session::SessionCommand),
+    /// Add, list and remove the machines that get tokens in their own name.
+    #[command(subcommand)]
+    Client(client::ClientCommand),
     /// Make and change signing keys.
     #[command(subcommand)]
     Key(key::KeyCommand),
@@ -147,6 +151,7 @@ fn run(Cli { settings, command }: Cli) -> Result<(), Error> {
         Command::Migrate => migrate(&settings),
         Command::User(command) => user::run(command, &settings),
         Command::Session(command) => session::run(command, &settings),
+        Command::Client(command) => client::run(command, &settings),
         Command::Key(command) => key::run(command, &settings),
         Command::Token(command) => token::run(&command, &settings),
         Command::Calibrate(command) => calibrate::run(&command),

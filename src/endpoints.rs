@@ -5,6 +5,10 @@ pub mod account_otp;
 pub mod login;
 pub mod logout;
 pub mod me;
+pub mod metadata;
+pub mod oauth_introspect;
+pub mod oauth_revoke;
+pub mod oauth_token;
 pub mod probes;
 pub mod refresh;
 pub mod register;
@@ -17,8 +21,20 @@ use actix_web::{Resource, Route};
 
 use crate::http::Error;
 
-/// The routes that answer without a credential. Every other route refuses a request that has none.
-pub const PUBLIC: [&str; 6] = ["/login", "/refresh", "/register", "/livez", "/readyz", "/healthz"];
+/// The routes that answer without a credential in the headers. Every other route refuses a request that has none. Those of clients find
+/// theirs in the form too, and refuse by themselves.
+pub const PUBLIC: [&str; 10] = [
+    "/login",
+    "/refresh",
+    "/register",
+    "/oauth/token",
+    "/oauth/introspect",
+    "/oauth/revoke",
+    "/.well-known/oauth-authorization-server",
+    "/livez",
+    "/readyz",
+    "/healthz",
+];
 
 /// Every route of the service. What is not here is 404, what is here with another method is 405.
 pub fn routes(config: &mut ServiceConfig) {
@@ -34,6 +50,14 @@ pub fn routes(config: &mut ServiceConfig) {
         .service(resource("/step-up", "POST", [web::post().to(step_up::step_up)]))
         .service(resource("/account/otp", "POST, DELETE", [web::post().to(account_otp::enrol), web::delete().to(account_otp::remove)]))
         .service(resource("/account/otp/confirm", "POST", [web::post().to(account_otp::confirm)]))
+        .service(resource("/oauth/token", "POST", [web::post().to(oauth_token::token)]))
+        .service(resource("/oauth/introspect", "POST", [web::post().to(oauth_introspect::introspect)]))
+        .service(resource("/oauth/revoke", "POST", [web::post().to(oauth_revoke::revoke)]))
+        .service(resource(
+            "/.well-known/oauth-authorization-server",
+            "GET, HEAD",
+            [web::get().to(metadata::metadata), web::head().to(metadata::metadata)],
+        ))
         .service(resource("/livez", "GET, HEAD", [web::get().to(probes::livez), web::head().to(probes::livez)]))
         .service(resource("/healthz", "GET, HEAD", [web::get().to(probes::livez), web::head().to(probes::livez)]))
         .service(resource("/readyz", "GET, HEAD", [web::get().to(probes::readyz), web::head().to(probes::readyz)]))

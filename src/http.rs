@@ -3,13 +3,17 @@
 pub mod access_log;
 pub mod body;
 pub mod client;
+pub mod client_auth;
 pub mod cookie;
 pub mod envelope;
 pub mod error;
+pub mod form;
 mod session_status;
 
 pub use body::{JsonBody, OptionalJsonBody};
 pub use client::{client_address, device};
+pub use client_auth::PresentedClient;
 pub use cookie::{Cookies, Transport};
 pub use envelope::{RequestId, envelope};
 pub use error::Error;
+pub use form::FormBody;

@@ -97,10 +97,8 @@ pub struct Service {
 /// [`Error`] in one sentence.
 pub fn service(config: &Config, clock: Clock) -> Result<Service, Error> {
     let keys = key_ring(config)?;
-    let tokens = Tokens::new(&keys).map_err(|error| keys_error(config, &error))?;
-    let verifier = Verifier::new(keys, &config.token.issuer, &config.token.audience)?
-        .with_leeway(config.token.leeway)?
-        .with_revocations(tokens.revocations.clone());
+    let verifier = Verifier::new(keys.clone(), &config.token.issuer, &config.token.audience)?.with_leeway(config.token.leeway)?;
+    let tokens = Tokens::new(&keys, verifier.clone()).map_err(|error| keys_error(config, &error))?;
     self_test(config, &tokens.signer, &verifier, clock.now())?;
     let origins: Vec<&str> = config.server.cors_origins.iter().map(String::as_str).collect();
     let guard = Guard::new(verifier).with_clock(clock.clone()).render_with(http::error::refusal).with_cookies(&origins)?;

@@ -52,6 +52,7 @@ macro_rules! execute {
 
 pub mod account;
 pub mod audit;
+pub mod client;
 mod device;
 mod email;
 mod error;

@@ -5,6 +5,9 @@
 pub mod access_token;
 #[cfg(any(feature = "service", feature = "testing"))]
 pub mod claims;
+#[cfg(feature = "service")]
+#[doc(hidden)]
+pub mod client_secret;
 pub mod error;
 mod json;
 pub mod key;

@@ -40,6 +40,18 @@ pub enum Event {
     RecoveryCodeUsed,
     /// A person proved once more who they are.
     StepUp,
+    /// A client was made.
+    ClientAdded,
+    /// A client was given another secret.
+    ClientSecretRotated,
+    /// A client was disabled, which revoked its tokens.
+    ClientDisabled,
+    /// A client was enabled again.
+    ClientEnabled,
+    /// A client was deleted, which revoked its tokens.
+    ClientRemoved,
+    /// An access token was revoked by the client that it was issued to.
+    TokenRevoked,
 }
 
 impl Event {
@@ -60,6 +72,12 @@ impl Event {
             Event::SecondFactorRemoved => "second_factor_removed",
             Event::RecoveryCodeUsed => "recovery_code_used",
             Event::StepUp => "step_up",
+            Event::ClientAdded => "client_added",
+            Event::ClientSecretRotated => "client_secret_rotated",
+            Event::ClientDisabled => "client_disabled",
+            Event::ClientEnabled => "client_enabled",
+            Event::ClientRemoved => "client_removed",
+            Event::TokenRevoked => "token_revoked",
         }
     }
 
@@ -75,6 +93,7 @@ pub(super) struct Happening<'a> {
     pub(super) event: Event,
     pub(super) account_id: Option<&'a str>,
     pub(super) session_id: Option<&'a str>,
+    pub(super) client_id: Option<&'a str>,
     /// A fixed word more.
     pub(super) detail: Option<&'static str>,
 }
@@ -82,7 +101,12 @@ pub(super) struct Happening<'a> {
 impl<'a> Happening<'a> {
     /// Something that happened to an account.
     pub(super) fn to_account(event: Event, account_id: &'a str) -> Self {
-        Self { event, account_id: Some(account_id), session_id: None, detail: None }
+        Self { event, account_id: Some(account_id), session_id: None, client_id: None, detail: None }
+    }
+
+    /// Something that happened to a client, or that it did.
+    pub(super) fn to_client(event: Event, client_id: &'a str) -> Self {
+        Self { event, account_id: None, session_id: None, client_id: Some(client_id), detail: None }
     }
 
     /// Something that happened to a session.
@@ -97,13 +121,14 @@ impl<'a> Happening<'a> {
 
     /// The row of it.
     pub(super) fn entry(&self, now: i64) -> Entry {
-        Entry::new(self.event.name(), self.account_id, self.session_id, self.detail, now)
+        Entry::new(self.event.name(), self.account_id, self.session_id, self.detail, now).with_client(self.client_id)
     }
 
     /// The line of it. `-` where there is nothing to name.
     pub(super) fn log(&self) {
-        let [sub, session_id, detail] = [self.account_id, self.session_id, self.detail].map(|text| text.unwrap_or("-"));
-        log::log!(target: "hallpass::audit", self.event.level(), event = self.event.name(), sub, session_id, detail; "{}", self.event.name());
+        let [sub, session_id, client_id, detail] =
+            [self.account_id, self.session_id, self.client_id, self.detail].map(|text| text.unwrap_or("-"));
+        log::log!(target: "hallpass::audit", self.event.level(), event = self.event.name(), sub, session_id, client_id, detail; "{}", self.event.name());
     }
 
     /// The line and the row, for what has happened already.

@@ -28,6 +28,18 @@ pub enum Error {
     /// A refresh token that is none of ours, was used, or whose session is over: never told apart.
     #[error("invalid refresh token")]
     InvalidRefreshToken,
+    /// Not a client's credentials: unknown client, wrong secret, disabled client, no credentials at all. Never told apart.
+    #[error("invalid client")]
+    InvalidClient,
+    /// A refresh token as [`Error::InvalidRefreshToken`] has it, at the token endpoint.
+    #[error("invalid grant")]
+    InvalidGrant,
+    /// The client may not do this: not with this grant, not with another one's token, not without a scope that it lacks.
+    #[error("the client may not do this")]
+    UnauthorizedClient,
+    /// A grant that is not given here.
+    #[error("unsupported grant type")]
+    UnsupportedGrantType,
     /// An access token whose session is over, where only a live one will do.
     #[error("the session is over")]
     SessionOver,

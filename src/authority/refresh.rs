@@ -36,6 +36,17 @@ impl Authority {
         }
     }
 
+    /// The same in the words of the token endpoint (RFC 6749 s6).
+    ///
+    /// # Errors
+    /// Those of [`Authority::refresh`], with [`Error::InvalidGrant`] in the place of [`Error::InvalidRefreshToken`].
+    pub async fn refresh_grant(&self, refresh_token: &Secret, device: Device) -> Result<Grant, Error> {
+        self.refresh(refresh_token, device).await.map_err(|error| match error {
+            Error::InvalidRefreshToken => Error::InvalidGrant,
+            error => error,
+        })
+    }
+
     /// The session that a refresh token is of, live or not, if its row proves the token.
     pub(super) async fn session_of(&self, presented: &Presented) -> Result<Option<Session>, Error> {
         let session = session::by_id(&self.database, &presented.session.to_string()).await?;

@@ -31,7 +31,7 @@ impl<T: DeserializeOwned + 'static> FromRequest for JsonBody<T> {
         let payload = payload.take();
         Box::pin(async move {
             checked?;
-            let body = tokio::time::timeout(BODY_TIMEOUT, read(payload)).await.map_err(|_| Error::RequestTimeout)??;
+            let body = read_in_time(payload).await?;
             parse(&body).map(JsonBody)
         })
     }
@@ -61,16 +61,30 @@ fn check(headers: &HeaderMap) -> Result<(), Error> {
     if !is_json(media_type) || headers.contains_key(CONTENT_ENCODING) {
         return Err(Error::UnsupportedMediaType);
     }
+    check_length(headers)
+}
+
+/// Turns away at once what says itself that it is too long.
+pub(super) fn check_length(headers: &HeaderMap) -> Result<(), Error> {
     let declared = headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()).and_then(|length| length.parse::<u64>().ok());
     if declared.is_some_and(|length| length > MAX_BODY_BYTES as u64) { Err(Error::PayloadTooLarge) } else { Ok(()) }
 }
 
 /// `application/json`, with no parameter but `charset=utf-8`.
 fn is_json(media_type: &str) -> bool {
+    is_utf8_of(media_type, "application/json")
+}
+
+/// This media type, with no parameter but `charset=utf-8`.
+pub(super) fn is_utf8_of(media_type: &str, essence: &str) -> bool {
     let mut parts = media_type.split(';').map(str::trim);
-    let essence_is_json = parts.next().is_some_and(|essence| essence.eq_ignore_ascii_case("application/json"));
-    essence_is_json
+    parts.next().is_some_and(|sent| sent.eq_ignore_ascii_case(essence))
         && parts.all(|parameter| parameter.eq_ignore_ascii_case("charset=utf-8") || parameter.eq_ignore_ascii_case("charset=\"utf-8\""))
+}
+
+/// A whole body that is neither too long nor too slow.
+pub(super) async fn read_in_time(payload: Payload) -> Result<Zeroizing<Vec<u8>>, Error> {
+    tokio::time::timeout(BODY_TIMEOUT, read(payload)).await.map_err(|_| Error::RequestTimeout)?
 }
 
 /// A body may hold a password: it is wiped when it has been read.

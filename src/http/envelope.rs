@@ -45,6 +45,19 @@ fn is_harmless(id: &str) -> bool {
     (1..=64).contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
 }
 
+/// How an error is written: everything is a problem (RFC 9457) but what OAuth's own endpoints say (RFC 6749 s5.2), whatever went wrong there.
+#[derive(Clone, Copy)]
+enum ErrorForm {
+    Problem,
+    OAuth,
+}
+
+impl ErrorForm {
+    fn of(path: &str) -> Self {
+        if path.starts_with("/oauth/") { Self::OAuth } else { Self::Problem }
+    }
+}
+
 /// Middleware around the whole application; wrap it last, so that it is outermost.
 ///
 /// # Errors
@@ -55,34 +68,36 @@ pub async fn envelope(
 ) -> Result<ServiceResponse<BoxBody>, actix_web::Error> {
     let id = RequestId::of(request.headers());
     let line = AccessLine::begin(&request);
+    // As the router reads it: the same path may be written in many ways.
+    let form = ErrorForm::of(request.match_info().as_str());
     if request.uri().path_and_query().is_some_and(|target| target.as_str().len() > MAX_URI_BYTES) {
-        let response = finish(request.error_response(Error::UriTooLong), &id);
+        let response = finish(request.error_response(Error::UriTooLong), &id, form);
         line.end(&response, id.as_str());
         return Ok(response);
     }
     request.extensions_mut().insert(id.clone());
     match AssertUnwindSafe(async { next.call(request).await }).catch_unwind().await {
         Ok(Ok(response)) => {
-            let response = finish(response.map_into_boxed_body(), &id);
+            let response = finish(response.map_into_boxed_body(), &id, form);
             line.end(&response, id.as_str());
             Ok(response)
         }
         // What is left of the request is gone with the panic: the finished answer travels as an error.
-        Ok(Err(error)) => Err(unrouted(error.error_response(), &id, &line)),
-        Err(_panic) => Err(unrouted(Error::Panic.error_response(), &id, &line)),
+        Ok(Err(error)) => Err(unrouted(error.error_response(), &id, form, &line)),
+        Err(_panic) => Err(unrouted(Error::Panic.error_response(), &id, form, &line)),
     }
 }
 
-fn unrouted(response: HttpResponse, id: &RequestId, line: &AccessLine) -> actix_web::Error {
-    let response = dress(response, id);
+fn unrouted(response: HttpResponse, id: &RequestId, form: ErrorForm, line: &AccessLine) -> actix_web::Error {
+    let response = dress(response, id, form);
     line.end_unrouted(response.status(), id.as_str());
     InternalError::from_response("answered", response).into()
 }
 
-fn finish(response: ServiceResponse<BoxBody>, id: &RequestId) -> ServiceResponse<BoxBody> {
+fn finish(response: ServiceResponse<BoxBody>, id: &RequestId, form: ErrorForm) -> ServiceResponse<BoxBody> {
     log_failure(&response, id);
     let (request, response) = response.into_parts();
-    ServiceResponse::new(request, dress(response, id))
+    ServiceResponse::new(request, dress(response, id, form))
 }
 
 /// A failure of ours is logged once, here, with its causes and the id that the caller was given.
@@ -106,12 +121,16 @@ fn log_failure(response: &ServiceResponse<BoxBody>, id: &RequestId) {
 }
 
 /// Writes a problem's document and the headers that every answer has.
-fn dress(mut response: HttpResponse, id: &RequestId) -> HttpResponse {
+fn dress(mut response: HttpResponse, id: &RequestId, form: ErrorForm) -> HttpResponse {
     let problem = response.extensions_mut().remove::<Problem>();
     let mut response = match problem {
         Some(problem) => {
-            let mut response = response.map_body(|_, _| BoxBody::new(problem.document(id.as_str())));
-            response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+            let (document, media_type) = match form {
+                ErrorForm::Problem => (problem.document(id.as_str()), "application/problem+json"),
+                ErrorForm::OAuth => (problem.oauth_document(), "application/json"),
+            };
+            let mut response = response.map_body(|_, _| BoxBody::new(document));
+            response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(media_type));
             response
         }
         None => response,

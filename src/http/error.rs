@@ -49,6 +49,12 @@ pub enum Error {
     /// The body is not JSON in UTF-8.
     #[error("unsupported media type")]
     UnsupportedMediaType,
+    /// The body is not a form.
+    #[error("not a form")]
+    NotAForm,
+    /// A client that tried HTTP Basic, which is then named to it (RFC 6749 s5.2).
+    #[error("invalid client by HTTP Basic")]
+    InvalidBasicClient,
     /// A handler panicked. The panic itself is logged where it happened.
     #[error("a handler panicked")]
     Panic,
@@ -93,6 +99,24 @@ struct Document<'a> {
     violations: Option<Vec<Value>>,
 }
 
+/// RFC 6749 s5.2.
+#[derive(Serialize)]
+struct OAuthDocument<'a> {
+    error: &'a str,
+    error_description: &'a str,
+}
+
+/// The codes that RFC 6749 s5.2 has itself; they mean the same here.
+const OAUTH_CODES: [&str; 7] = [
+    "invalid_request",
+    "invalid_client",
+    "invalid_grant",
+    "unauthorized_client",
+    "unsupported_grant_type",
+    "invalid_scope",
+    "temporarily_unavailable",
+];
+
 impl Problem {
     fn new(status: StatusCode, code: &'static str, title: &'static str) -> Self {
         Self { status, code, title, retry_after: None, violations: None }
@@ -124,6 +148,17 @@ impl Problem {
         serde_json::to_string(&document).unwrap_or_default()
     }
 
+    /// The same as the OAuth endpoints say it (RFC 6749 s5.2), which has no words for most of what HTTP can say by its status.
+    pub fn oauth_document(&self) -> String {
+        let error = match self.status {
+            _ if OAUTH_CODES.contains(&self.code) => self.code,
+            _ if self.retry_after.is_some() => "temporarily_unavailable",
+            status if status.is_server_error() => "server_error",
+            _ => "invalid_request",
+        };
+        serde_json::to_string(&OAuthDocument { error, error_description: self.title }).unwrap_or_default()
+    }
+
     /// An answer without a body that carries the problem to the outermost layer, which writes it out.
     fn response(self, header: Option<(HeaderName, HeaderValue)>) -> HttpResponse {
         let mut response = HttpResponse::new(self.status);
@@ -139,9 +174,10 @@ impl Problem {
 }
 
 impl Error {
-    /// RFC 9110 s15.5.2: every 401 says how to do better.
+    /// RFC 9110 s15.5.2: every 401 says how to do better; but a client is asked for HTTP Basic only if that is what it tried.
     fn challenge(&self) -> Option<HeaderValue> {
         let refusal = match self {
+            Error::InvalidBasicClient => return Some(HeaderValue::from_static(r#"Basic realm="hallpass""#)),
             Error::Refused(refusal) => refusal,
             Error::Authority(authority::Error::SessionOver) => &SESSION_OVER,
             Error::Authority(authority::Error::WeakLogin) => &TOO_WEAK,
@@ -168,6 +204,12 @@ impl Error {
                 "unsupported_media_type",
                 "Send the body as application/json in UTF-8, without a content encoding.",
             ),
+            Error::NotAForm => new(
+                StatusCode::UNSUPPORTED_MEDIA_TYPE,
+                "unsupported_media_type",
+                "Send the body as application/x-www-form-urlencoded in UTF-8, without a content encoding.",
+            ),
+            Error::InvalidBasicClient => invalid_client(),
             Error::Panic => internal(),
             Error::NotReady(_) => Problem::unavailable(1),
             Error::Refused(refusal) => Problem::refused(refusal),
@@ -192,6 +234,14 @@ fn authority_problem(error: &authority::Error) -> Problem {
         Authority::InvalidRefreshToken => {
             new(StatusCode::UNAUTHORIZED, "invalid_refresh_token", "The refresh token is not valid any more. Log in again.")
         }
+        Authority::InvalidClient => invalid_client(),
+        Authority::InvalidGrant => new(StatusCode::BAD_REQUEST, "invalid_grant", "The refresh token is not valid any more. Log in again."),
+        Authority::UnauthorizedClient => new(StatusCode::BAD_REQUEST, "unauthorized_client", "The client is not allowed to do this."),
+        Authority::UnsupportedGrantType => new(
+            StatusCode::BAD_REQUEST,
+            "unsupported_grant_type",
+            "This grant type is not given here: use client_credentials or refresh_token.",
+        ),
         Authority::SessionOver => Problem::refused(&SESSION_OVER),
         Authority::TwoSessions => malformed(),
         Authority::InvalidScope => new(StatusCode::BAD_REQUEST, "invalid_scope", "The requested scope is malformed or not held."),
@@ -215,6 +265,10 @@ fn staggered() -> u64 {
 
 fn malformed() -> Problem {
     Problem::new(StatusCode::BAD_REQUEST, "invalid_request", "The request is malformed.")
+}
+
+fn invalid_client() -> Problem {
+    Problem::new(StatusCode::UNAUTHORIZED, "invalid_client", "The client is unknown, or its credentials are wrong or missing.")
 }
 
 fn internal() -> Problem {

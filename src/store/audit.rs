@@ -23,13 +23,20 @@ pub struct Entry {
     pub session_id: Option<String>,
     /// A fixed word more.
     pub detail: Option<String>,
+    /// Which client it is about, or was the work of.
+    pub client_id: Option<String>,
 }
 
 impl Entry {
     /// An event of `now`, with a new id.
     pub fn new(event: &'static str, account_id: Option<&str>, session_id: Option<&str>, detail: Option<&'static str>, now: i64) -> Self {
         let [account_id, session_id, detail] = [account_id, session_id, detail].map(|text| text.map(str::to_owned));
-        Self { id: new_id("", now), at: now, event: event.to_owned(), account_id, session_id, detail }
+        Self { id: new_id("", now), at: now, event: event.to_owned(), account_id, session_id, detail, client_id: None }
+    }
+
+    /// The same, about a client or by one.
+    pub fn with_client(self, client_id: Option<&str>) -> Self {
+        Self { client_id: client_id.map(str::to_owned), ..self }
     }
 
     fn read<R: Columns>(row: &R) -> Result<Self, Error> {
@@ -41,6 +48,7 @@ impl Entry {
             account_id: record.optional_text("account_id")?,
             session_id: record.optional_text("session_id")?,
             detail: record.optional_text("detail")?,
+            client_id: record.optional_text("client_id")?,
         })
     }
 }
@@ -89,7 +97,9 @@ pub async fn sweep(database: &Database, limit: u32, before: i64) -> Result<u64, 
 
 /// Writes an event down, as a step of a transaction.
 pub(super) fn written(entry: &Entry) -> Step<'_> {
-    let insert = "INSERT INTO audit (id, at, event, account_id, session_id, detail) VALUES ($1, $2, $3, $4, $5, $6)";
+    let insert = "INSERT INTO audit (id, at, event, account_id, session_id, detail, client_id) VALUES ($1, $2, $3, $4, $5, $6, $7)";
     let step = statement::step(insert).text(&entry.id).number(entry.at).text(&entry.event);
-    step.optional_text(entry.account_id.as_deref()).optional_text(entry.session_id.as_deref()).optional_text(entry.detail.as_deref())
+    [&entry.account_id, &entry.session_id, &entry.detail, &entry.client_id]
+        .into_iter()
+        .fold(step, |step, text| step.optional_text(text.as_deref()))
 }

@@ -4,7 +4,7 @@
 
 use super::row::{Columns, Record};
 use super::statement::{self, Step};
-use super::{Database, Error};
+use super::{Database, Error, audit};
 use crate::token::{MAX_LIFETIME, Revocation};
 
 const TABLE: &str = "revocation";
@@ -78,6 +78,11 @@ pub fn until(now: i64) -> i64 {
     now.saturating_add(MAX_LIFETIME + SKEW)
 }
 
+/// When a token that says this of its end has expired for everybody.
+pub fn until_expired(expires_at: i64) -> i64 {
+    expires_at.saturating_add(SKEW)
+}
+
 /// The entries that were written since a moment and still deny something at `now`.
 ///
 /// # Errors
@@ -121,6 +126,27 @@ pub async fn sweep(database: &Database, limit: u32, now: i64) -> Result<u64, Err
 pub(super) fn of_session<'v>(id: &'v str, now: i64) -> Step<'v> {
     let insert = "INSERT INTO revocation (kind, id, until, recorded_at) VALUES ('session', $1, $2, $3) ON CONFLICT (kind, id) DO NOTHING";
     statement::step(insert).announced_on(CHANNEL).text(id).number(until(now)).number(now)
+}
+
+/// Revokes what was issued to a client until now, if there is such a client, for good: the moment is later by as much as clocks differ, since
+/// a token that is being granted may bear such a time, and it has no session to end it by.
+pub(super) fn of_client<'v>(id: &'v str, now: i64) -> Step<'v> {
+    let insert = "INSERT INTO revocation (kind, id, issued_before, until, recorded_at) SELECT 'subject', id, $2, $3, $4 FROM client \
+                  WHERE id = $1 ON CONFLICT (kind, id) DO UPDATE SET issued_before = excluded.issued_before, until = excluded.until, \
+                  recorded_at = excluded.recorded_at WHERE excluded.issued_before >= revocation.issued_before";
+    statement::step(insert).announced_on(CHANNEL).text(id).number(after(now)).number(until(now)).number(now)
+}
+
+/// Revokes one token until a moment, and writes down why, if it was not revoked before. Only what cannot be written down is left out. False:
+/// it was.
+///
+/// # Errors
+/// [`Error::Unavailable`].
+pub async fn record_token(database: &Database, id: &str, until: i64, why: &audit::Entry) -> Result<bool, Error> {
+    let insert = "INSERT INTO revocation (kind, id, until, recorded_at) VALUES ('token', $1, $2, $3) ON CONFLICT (kind, id) DO NOTHING";
+    let revoke = statement::step(insert).announced_on(CHANNEL).text(id).number(until).number(why.at);
+    let changed = statement::transaction(database, &[revoke, audit::written(why).aside()]).await?;
+    Ok(changed.first().is_some_and(|tokens| *tokens > 0))
 }
 
 /// Revokes every session of an account that ended at `now`.

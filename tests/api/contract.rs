@@ -5,7 +5,7 @@ use serde_json::Value;
 use crate::app::on_each_store;
 
 /// Every path with the methods it has; what the exposure test walks over.
-const ROUTES: [(&str, &str); 15] = [
+const ROUTES: [(&str, &str); 19] = [
     ("/login", "POST"),
     ("/refresh", "POST"),
     ("/logout", "POST"),
@@ -18,6 +18,10 @@ const ROUTES: [(&str, &str); 15] = [
     ("/sessions", "GET, HEAD"),
     ("/sessions/{id}", "DELETE"),
     ("/register", "POST"),
+    ("/oauth/token", "POST"),
+    ("/oauth/introspect", "POST"),
+    ("/oauth/revoke", "POST"),
+    ("/.well-known/oauth-authorization-server", "GET, HEAD"),
     ("/livez", "GET, HEAD"),
     ("/readyz", "GET, HEAD"),
     ("/healthz", "GET, HEAD"),

@@ -1,6 +1,7 @@
 //! The program as its users run it: in a folder of their own, by its arguments, exit status and output.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stderr)]
 
+mod client;
 mod config;
 mod import;
 mod key;

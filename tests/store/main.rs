@@ -4,6 +4,7 @@
 
 mod account;
 mod audit;
+mod client;
 mod faults;
 mod feed;
 mod import;

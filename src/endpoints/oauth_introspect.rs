@@ -1,0 +1,22 @@
+//! `POST /oauth/introspect` (RFC 7662). `token_type_hint` is not needed: a token shows by its form what it is.
+
+use actix_web::web::Data;
+use actix_web::{HttpRequest, HttpResponse};
+use serde_json::json;
+
+use crate::authority::Authority;
+use crate::http::{Error, FormBody, PresentedClient};
+
+/// The handler. What is not active is told with one member, and so without a reason.
+///
+/// # Errors
+/// 400, 401, 413, 415, 503.
+pub async fn introspect(request: HttpRequest, authority: Data<Authority>, form: FormBody) -> Result<HttpResponse, Error> {
+    let client = PresentedClient::of(request.headers(), &form)?;
+    let credentials = client.credentials()?;
+    let introspection = authority.introspect(credentials, form.required("token")?).await;
+    Ok(match introspection.map_err(|error| client.refusal(error))? {
+        Some(claims) => HttpResponse::Ok().json(claims),
+        None => HttpResponse::Ok().json(json!({ "active": false })),
+    })
+}
