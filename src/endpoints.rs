@@ -2,6 +2,7 @@
 
 pub mod account;
 pub mod account_otp;
+pub mod auth_verify;
 pub mod login;
 pub mod logout;
 pub mod me;
@@ -34,6 +35,7 @@ pub fn routes(config: &mut ServiceConfig) {
         .service(resource("/step-up", "POST", [web::post().to(step_up::step_up)]))
         .service(resource("/account/otp", "POST, DELETE", [web::post().to(account_otp::enrol), web::delete().to(account_otp::remove)]))
         .service(resource("/account/otp/confirm", "POST", [web::post().to(account_otp::confirm)]))
+        .service(web::resource(["/auth/verify", "/auth/verify/{tail:.*}"]).route(web::route().to(auth_verify::verify)))
         .service(resource("/livez", "GET, HEAD", [web::get().to(probes::livez), web::head().to(probes::livez)]))
         .service(resource("/healthz", "GET, HEAD", [web::get().to(probes::livez), web::head().to(probes::livez)]))
         .service(resource("/readyz", "GET, HEAD", [web::get().to(probes::readyz), web::head().to(probes::readyz)]))

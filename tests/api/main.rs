@@ -7,6 +7,7 @@
 mod account;
 mod app;
 mod audit;
+mod auth_verify;
 mod contract;
 mod cookies;
 mod device;
