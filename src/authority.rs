@@ -7,6 +7,7 @@ pub mod account_import;
 pub mod accounts;
 pub mod audit;
 pub mod error;
+pub mod follow;
 pub mod grant;
 pub mod hash_pool;
 pub mod hasher;
@@ -31,6 +32,7 @@ use std::time::Duration;
 
 use crate::clock::Clock;
 use crate::store::Database;
+use crate::store::revocation_tail::Tail;
 use crate::token::opaque::RefreshKeys;
 use crate::token::sealing::SealingKeys;
 use crate::token::{KeyRing, RevocationList, Signer, UnusableKey};
@@ -63,6 +65,8 @@ pub struct Tokens {
     pub refresh: RefreshKeys,
     /// The deny list of this process: what is revoked here is refused here at once.
     pub revocations: RevocationList,
+    /// What is new in it, for those who follow it from elsewhere.
+    pub tail: Tail,
     /// Seals the secrets of second factors.
     pub sealing: SealingKeys,
     /// Hides the addresses whose tries are counted.
@@ -98,6 +102,7 @@ impl Tokens {
             signer: Signer::new(keys)?,
             refresh: RefreshKeys::new(keys),
             revocations: RevocationList::new(),
+            tail: Tail::default(),
             sealing: SealingKeys::new(keys),
             addresses: Addresses::new(keys)?,
         })

@@ -9,6 +9,7 @@ pub mod me;
 pub mod probes;
 pub mod refresh;
 pub mod register;
+pub mod revocations;
 pub mod sessions;
 pub mod step_up;
 mod token_response;
@@ -35,6 +36,7 @@ pub fn routes(config: &mut ServiceConfig) {
         .service(resource("/step-up", "POST", [web::post().to(step_up::step_up)]))
         .service(resource("/account/otp", "POST, DELETE", [web::post().to(account_otp::enrol), web::delete().to(account_otp::remove)]))
         .service(resource("/account/otp/confirm", "POST", [web::post().to(account_otp::confirm)]))
+        .service(resource("/revocations", "GET, HEAD", [web::get().to(revocations::revocations), web::head().to(revocations::revocations)]))
         .service(web::resource(["/auth/verify", "/auth/verify/{tail:.*}"]).route(web::route().to(auth_verify::verify)))
         .service(resource("/livez", "GET, HEAD", [web::get().to(probes::livez), web::head().to(probes::livez)]))
         .service(resource("/healthz", "GET, HEAD", [web::get().to(probes::livez), web::head().to(probes::livez)]))

@@ -22,6 +22,7 @@ mod proxy;
 mod raw;
 mod refresh;
 mod register;
+mod revocations;
 mod second_factor;
 mod sessions;
 mod shutdown;
