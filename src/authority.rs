@@ -9,6 +9,7 @@ pub mod audit;
 pub mod client_credentials;
 pub mod clients;
 pub mod error;
+pub mod follow;
 pub mod grant;
 pub mod hash_pool;
 pub mod hasher;
@@ -36,6 +37,7 @@ use std::time::Duration;
 
 use crate::clock::Clock;
 use crate::store::Database;
+use crate::store::revocation_tail::Tail;
 use crate::token::opaque::RefreshKeys;
 use crate::token::sealing::SealingKeys;
 use crate::token::{KeyRing, RevocationList, Signer, UnusableKey, Verifier};
@@ -73,6 +75,8 @@ pub struct Tokens {
     pub refresh: RefreshKeys,
     /// The deny list of this process: what is revoked here is refused here at once.
     pub revocations: RevocationList,
+    /// What is new in it, for those who follow it from elsewhere.
+    pub tail: Tail,
     /// Seals the secrets of second factors.
     pub sealing: SealingKeys,
     /// Hides the addresses whose tries are counted.
@@ -109,6 +113,7 @@ impl Tokens {
             refresh: RefreshKeys::new(keys),
             revocations: verifier.revocations().clone(),
             verifier,
+            tail: Tail::default(),
             sealing: SealingKeys::new(keys),
             addresses: Addresses::new(keys)?,
         })

@@ -25,6 +25,7 @@ mod export;
 mod healthcheck;
 mod import;
 mod key;
+mod key_export;
 mod key_file;
 mod lines;
 mod output;

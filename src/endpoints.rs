@@ -2,6 +2,7 @@
 
 pub mod account;
 pub mod account_otp;
+pub mod auth_verify;
 pub mod login;
 pub mod logout;
 pub mod me;
@@ -12,6 +13,7 @@ pub mod oauth_token;
 pub mod probes;
 pub mod refresh;
 pub mod register;
+pub mod revocations;
 pub mod sessions;
 pub mod step_up;
 mod token_response;
@@ -58,6 +60,8 @@ pub fn routes(config: &mut ServiceConfig) {
             "GET, HEAD",
             [web::get().to(metadata::metadata), web::head().to(metadata::metadata)],
         ))
+        .service(resource("/revocations", "GET, HEAD", [web::get().to(revocations::revocations), web::head().to(revocations::revocations)]))
+        .service(web::resource(["/auth/verify", "/auth/verify/{tail:.*}"]).route(web::route().to(auth_verify::verify)))
         .service(resource("/livez", "GET, HEAD", [web::get().to(probes::livez), web::head().to(probes::livez)]))
         .service(resource("/healthz", "GET, HEAD", [web::get().to(probes::livez), web::head().to(probes::livez)]))
         .service(resource("/readyz", "GET, HEAD", [web::get().to(probes::readyz), web::head().to(probes::readyz)]))

@@ -11,7 +11,8 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 
 use crate::clock::Clock;
-use crate::store::revocation::Cursor;
+use crate::store::revocation::{Cursor, OVERLAP};
+use crate::store::revocation_tail::Tail;
 use crate::store::{self, Database, revocation};
 use crate::token::RevocationList;
 
@@ -31,9 +32,6 @@ const PAGE: u32 = 2000;
 const SWEEP_EVERY: Duration = Duration::from_secs(60);
 /// How many rows one statement deletes.
 const SWEEP_ROWS: u32 = 1000;
-/// What was written this many seconds before the newest entry is read again each time: the clocks of two replicas may be a minute apart
-/// (the largest leeway), and a statement that is retried takes up to half a minute from reading the clock to being seen.
-const OVERLAP: i64 = 90;
 /// A floor that goes on rising is told of once in so many seconds.
 const ALARM_EVERY: i64 = 3600;
 
@@ -47,12 +45,19 @@ pub struct Feed {
     newest: i64,
     /// The floor that was last told of.
     alarmed: Option<i64>,
+    /// For those who follow from elsewhere.
+    tail: Tail,
 }
 
 impl Feed {
     /// A feed from this store into this list. It knows nothing before the first poll.
     pub fn new(database: Database, revocations: RevocationList, clock: Clock) -> Self {
-        Self { database, revocations, clock, newest: 0, alarmed: None }
+        Self { database, revocations, clock, newest: 0, alarmed: None, tail: Tail::default() }
+    }
+
+    /// The same feed, which also tells this tail what it reads.
+    pub fn with_tail(self, tail: Tail) -> Self {
+        Self { tail, ..self }
     }
 
     /// Reads what was written lately; the first time, all that still denies something.
@@ -67,12 +72,14 @@ impl Feed {
             let page = revocation::page(&self.database, &cursor, PAGE, now).await?;
             let Some(last) = page.last() else { break };
             self.revocations.add(page.iter().map(|recorded| &recorded.revocation), last.recorded_at.min(now));
+            self.tail.append(&page);
             self.newest = self.newest.max(last.recorded_at);
             cursor = Cursor::behind(last);
             if page.len() < PAGE as usize {
                 break;
             }
         }
+        self.tail.heard(self.newest);
         self.alarm();
         Ok(())
     }

@@ -39,6 +39,9 @@ pub mod cookie;
 pub mod credential;
 pub mod csrf;
 mod extract;
+#[cfg(feature = "service")]
+#[doc(hidden)]
+pub mod forwarded;
 pub mod live_session;
 mod middleware;
 pub mod policy;
@@ -194,7 +197,7 @@ impl Guard {
     }
 
     /// The guard of this request's application.
-    fn of(request: &HttpRequest) -> Result<&Guard, Refusal> {
+    pub(crate) fn of(request: &HttpRequest) -> Result<&Guard, Refusal> {
         find(request).ok_or_else(|| {
             log::error!("a guarded route has no hallpass Guard: add `.app_data(guard.clone())` to the App or scope around it; until then it answers 500");
             Refusal::Misconfigured

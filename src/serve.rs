@@ -102,8 +102,9 @@ pub fn service(config: &Config, clock: Clock) -> Result<Service, Error> {
     self_test(config, &tokens.signer, &verifier, clock.now())?;
     let origins: Vec<&str> = config.server.cors_origins.iter().map(String::as_str).collect();
     let guard = Guard::new(verifier).with_clock(clock.clone()).render_with(http::error::refusal).with_cookies(&origins)?;
-    let (revocations, authority) = (tokens.revocations.clone(), authority(config, tokens, clock.clone())?);
-    let feed = Feed::new(authority.database().clone(), revocations, clock);
+    let (revocations, tail) = (tokens.revocations.clone(), tokens.tail.clone());
+    let authority = authority(config, tokens, clock.clone())?;
+    let feed = Feed::new(authority.database().clone(), revocations, clock).with_tail(tail);
     listen(config, guard, authority, feed)
 }
 
@@ -237,7 +238,7 @@ impl Service {
         let handle = server.handle();
         // It answers from here on: a store that hangs must not keep tokens from being verified.
         let running = actix_web::rt::spawn(server);
-        actix_web::rt::spawn(stop_on_signal(handle.clone(), readiness.clone()));
+        actix_web::rt::spawn(stop_on_signal(handle.clone(), readiness.clone(), authority.clone()));
         match authority.database().migrate().await {
             Ok(()) => tend(authority, readiness, feed),
             Err(error @ store::Error::Schema { .. }) => {
@@ -270,12 +271,13 @@ fn tend(authority: Authority, readiness: Readiness, feed: Feed) {
     actix_web::rt::spawn(async move { authority.sweep_for_ever().await });
 }
 
-async fn stop_on_signal(server: ServerHandle, readiness: Readiness) {
+async fn stop_on_signal(server: ServerHandle, readiness: Readiness, authority: Authority) {
     if let Err(error) = signalled().await {
         return log::error!("cannot listen for signals, so only a kill ends this process: {error}");
     }
     log::info!("stopping: requests in flight have {DRAIN_SECONDS} s to end");
     readiness.draining();
+    authority.stop_waiting();
     actix_web::rt::spawn(async {
         let _ = signalled().await;
         log::warn!("stopped at once, as asked for twice");

@@ -59,6 +59,7 @@ mod error;
 pub mod import;
 pub mod notification;
 pub mod revocation;
+pub mod revocation_tail;
 mod row;
 pub mod second_factor;
 pub mod session;

@@ -7,10 +7,11 @@ use clap::Subcommand;
 use serde::Serialize;
 use serde_json::{Value, json};
 
+use super::key_export::{self, Format};
 use super::key_file::{self, Entry, KeyFile};
 use super::{Error, SettingsFile, output};
 use crate::clock::Clock;
-use crate::config::Config;
+use crate::config::{Config, Section};
 
 /// How much longer than a token can live an old key is kept, for replicas that read the file late.
 const MARGIN_SECONDS: u64 = 60;
@@ -59,6 +60,17 @@ Example: hallpass key rotate     adds 2026-11-23-x7f3, which only verifies
         #[arg(long)]
         json: bool,
     },
+    /// Print the keys for another program that verifies tokens. Whoever has them can make tokens too.
+    #[command(after_help = "\
+Example: (umask 077; hallpass key export --format haproxy > /etc/haproxy/hallpass.keys)
+         hallpass key export --format jwks | ssh orders 'umask 077; cat > keys.json'
+
+What is printed is good until the keys change: export again after `key rotate` and `key retire`.")]
+    Export {
+        /// For whom.
+        #[arg(long, value_enum)]
+        format: Format,
+    },
 }
 
 /// What was done and what is to be done next.
@@ -74,6 +86,7 @@ pub(super) fn run(command: KeyCommand, settings: &SettingsFile) -> Result<(), Er
     let now = Clock::System.now();
     match command {
         KeyCommand::Generate { kid } => generate(kid.as_deref(), now),
+        KeyCommand::Export { format } => key_export::run(format, &settings.load(&[Section::Keys], &[])?),
         KeyCommand::List { json } => list(&settings.load(&[], &[])?, json),
         KeyCommand::Rotate { json } => {
             let config = settings.load(&[], &[])?;

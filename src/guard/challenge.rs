@@ -1,5 +1,7 @@
 //! Refusals, and how they are said on the wire: status, challenge (RFC 6750 s3, RFC 9470 s3) and problem document (RFC 9457).
 
+use std::borrow::Cow;
+
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{CACHE_CONTROL, HeaderValue, RETRY_AFTER, VARY, WWW_AUTHENTICATE};
@@ -9,8 +11,8 @@ use thiserror::Error;
 use super::csrf;
 use crate::token::InvalidToken;
 
-/// Why a guarded route did not answer. Holds nothing that the caller sent.
-#[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
+/// Why a guarded route did not answer. Holds nothing of the credential that was sent.
+#[derive(Clone, Debug, Error, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Refusal {
     /// No credential: 401 with a bare challenge.
@@ -26,7 +28,7 @@ pub enum Refusal {
     #[error("the token lacks the scope {scope:?}")]
     InsufficientScope {
         /// What the route needs.
-        scope: &'static str,
+        scope: Cow<'static, str>,
     },
     /// A role is missing: 403.
     #[error("the token lacks a role")]
@@ -143,7 +145,7 @@ pub(super) fn with_challenge(refusal: &Refusal, mut response: HttpResponse) -> H
     if *refusal == Refusal::CsrfFailed {
         headers.append(VARY, HeaderValue::from_static(csrf::VARY));
     }
-    // Made of constants of printable ASCII only (`policy::authorize` checks a policy's at compile time), so this does not fail.
+    // Made of printable ASCII only (`policy::authorize` checks a policy's at compile time, `forwarded` parses a rule), so this does not fail.
     if let Some(challenge) = refusal.challenge().and_then(|challenge| HeaderValue::try_from(challenge).ok()) {
         headers.insert(WWW_AUTHENTICATE, challenge);
     }

@@ -62,6 +62,25 @@ impl TrustedOrigins {
         if trusted { Ok(()) } else { Err(Refusal::CsrfFailed) }
     }
 
+    /// Whether a gateway may let a request with a cookie pass, as far as the page it came from goes. The method that a gateway asks with may
+    /// not be the one that it was asked with, so none is harmless: what says that it comes from elsewhere is refused, and so is an `Origin`
+    /// that is not one of ours beside any other header. A request that says nothing of its page is no browser's of today.
+    ///
+    /// # Errors
+    /// [`Refusal::CsrfFailed`].
+    #[cfg(feature = "service")]
+    pub(super) fn check_forwarded(&self, headers: &HeaderMap) -> Result<(), Refusal> {
+        let is_ours = |origin: &[u8]| origin == self.own.as_bytes() || self.allows(origin);
+        let trusted = match (only(headers, &SEC_FETCH_SITE), only(headers, &ORIGIN)) {
+            // `none`: the address was typed, or a bookmark. No page can bring that about.
+            (Sent::Once(b"same-origin" | b"none") | Sent::Not, Sent::Not) => true,
+            (Sent::Once(b"same-origin") | Sent::Not, Sent::Once(origin)) => is_ours(origin),
+            (Sent::Once(b"same-site" | b"cross-site"), Sent::Once(origin)) => self.allows(origin),
+            _ => false,
+        };
+        if trusted { Ok(()) } else { Err(Refusal::CsrfFailed) }
+    }
+
     /// Compared whole: no suffixes, no patterns.
     fn allows(&self, origin: &[u8]) -> bool {
         self.allowed.iter().any(|allowed| allowed.as_bytes() == origin)
@@ -187,6 +206,51 @@ mod tests {
         }
         for method in ["get", "Get", "PROPFIND", "HEADX"] {
             assert!(!check(Method::from_bytes(method.as_bytes()).unwrap(), &[], &[]), "{method}");
+        }
+    }
+
+    #[cfg(feature = "service")]
+    #[test]
+    fn e4_e7_a_request_that_a_gateway_asks_about_must_not_come_from_elsewhere_whatever_its_method() {
+        let check = |site: &[&str], origin: &[&str]| {
+            let mut headers = HeaderMap::new();
+            site.iter().for_each(|value| headers.append(SEC_FETCH_SITE, HeaderValue::from_str(value).unwrap()));
+            origin.iter().for_each(|value| headers.append(ORIGIN, HeaderValue::from_str(value).unwrap()));
+            origins().check_forwarded(&headers).is_ok()
+        };
+        let evil = "https://evil.example";
+        for (site, origin) in [
+            (&["same-origin"][..], &[][..]),
+            (&["none"], &[]),
+            (&[], &[]),
+            (&["same-origin"], &[OWN]),
+            (&["same-origin"], &[ALLOWED]),
+            (&[], &[OWN]),
+            (&[], &[ALLOWED]),
+            (&["cross-site"], &[ALLOWED]),
+            (&["same-site"], &[ALLOWED]),
+        ] {
+            assert!(check(site, origin), "{site:?} {origin:?}");
+        }
+        for (site, origin) in [
+            (&["cross-site"][..], &[][..]),
+            (&["same-site"], &[]),
+            (&["cross-site"], &[OWN]),
+            (&["same-site"], &[OWN]),
+            (&["cross-site"], &[evil]),
+            (&["same-origin"], &[evil]),
+            (&["same-origin"], &["null"]),
+            (&["none"], &[evil]),
+            (&["none"], &[OWN]),
+            (&[], &[evil]),
+            (&[], &["null"]),
+            (&[""], &[]),
+            (&["Same-Origin"], &[]),
+            (&["same-origin", "same-origin"], &[]),
+            (&[], &[OWN, OWN]),
+            (&["cross-site"], &[ALLOWED, ALLOWED]),
+        ] {
+            assert!(!check(site, origin), "{site:?} {origin:?}");
         }
     }
 

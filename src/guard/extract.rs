@@ -118,5 +118,6 @@ pub(super) fn authorize<P: Policy>(request: &HttpRequest) -> Result<AccessToken,
 }
 
 pub(super) fn answer(refusal: Refusal, request: &HttpRequest) -> Error {
-    InternalError::from_response(refusal, refuse(&refusal, request)).into()
+    let response = refuse(&refusal, request);
+    InternalError::from_response(refusal, response).into()
 }

@@ -1,5 +1,6 @@
 //! What a route asks of a token beyond being valid, said in a type.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use super::Refusal;
@@ -66,23 +67,65 @@ pub fn authorize<P: Policy>(token: &AccessToken, now: i64) -> Result<(), Refusal
             "SCOPE and ACR: printable ASCII, no quotes, no backslashes"
         )
     };
-    if P::PERSON && !token.is_person() {
-        return Err(Refusal::UserTokenRequired);
+    let needs =
+        Requirements { scope: Scope::trusted(P::SCOPE), role: P::ROLE, person: P::PERSON, max_age: P::MAX_AGE.map(seconds), acr: P::ACR };
+    needs.check(token, now).map_err(|lack| lack.refusal(Cow::Borrowed(P::SCOPE), P::MAX_AGE.map(seconds), P::ACR))
+}
+
+/// What a [`Policy`] says, as values: for whoever learns only from a request what a route needs.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Requirements<'a> {
+    pub(super) scope: Scope<'a>,
+    pub(super) role: Option<&'a str>,
+    pub(super) person: bool,
+    pub(super) max_age: Option<u64>,
+    pub(super) acr: Option<&'a str>,
+}
+
+/// The first requirement that is not met.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Lack {
+    Person,
+    Scope,
+    Role,
+    Login,
+}
+
+impl Requirements<'_> {
+    /// What a new login cannot mend comes first, so that nobody is sent to log in for nothing.
+    pub(super) fn check(&self, token: &AccessToken, now: i64) -> Result<(), Lack> {
+        if self.person && !token.is_person() {
+            return Err(Lack::Person);
+        }
+        if !token.scope().covers(&self.scope) {
+            return Err(Lack::Scope);
+        }
+        if self.role.is_some_and(|role| !token.has_role(role)) {
+            return Err(Lack::Role);
+        }
+        let age = token.auth_time().map(|auth_time| now.saturating_sub(auth_time));
+        let most = self.max_age.map(|max_age| i64::try_from(max_age).unwrap_or(i64::MAX));
+        let too_old = most.is_some_and(|most| age.is_none_or(|age| age > most));
+        // `acr` values are compared as text of one length, "1" < "2"; any other length is weaker than what is asked for.
+        let too_weak = self.acr.is_some_and(|needed| token.acr().is_none_or(|acr| acr.len() != needed.len() || acr < needed));
+        if too_old || too_weak { Err(Lack::Login) } else { Ok(()) }
     }
-    if !token.scope().covers(&Scope::trusted(P::SCOPE)) {
-        return Err(Refusal::InsufficientScope { scope: P::SCOPE });
+}
+
+impl Lack {
+    /// How it is said, naming what was asked for.
+    pub(super) fn refusal(self, scope: Cow<'static, str>, max_age: Option<u64>, acr: Option<&'static str>) -> Refusal {
+        match self {
+            Lack::Person => Refusal::UserTokenRequired,
+            Lack::Scope => Refusal::InsufficientScope { scope },
+            Lack::Role => Refusal::InsufficientRole,
+            Lack::Login => Refusal::InsufficientUserAuthentication { max_age, acr },
+        }
     }
-    if P::ROLE.is_some_and(|role| !token.has_role(role)) {
-        return Err(Refusal::InsufficientRole);
-    }
-    let age = token.auth_time().map(|auth_time| now.saturating_sub(auth_time));
-    let too_old = P::MAX_AGE.is_some_and(|max_age| age.is_none_or(|age| age > max_age.as_secs() as i64));
-    // `acr` values are compared as text of one length, "1" < "2"; any other length is weaker than what is asked for.
-    let too_weak = P::ACR.is_some_and(|needed| token.acr().is_none_or(|acr| acr.len() != needed.len() || acr < needed));
-    if too_old || too_weak {
-        return Err(Refusal::InsufficientUserAuthentication { max_age: P::MAX_AGE.map(|age| age.as_secs()), acr: P::ACR });
-    }
-    Ok(())
+}
+
+fn seconds(age: Duration) -> u64 {
+    age.as_secs()
 }
 
 const fn can_stand_in_a_challenge_if(text: Option<&str>) -> bool {

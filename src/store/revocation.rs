@@ -19,8 +19,12 @@ const SKEW: i64 = 2 * 60;
 /// The most from reading the clock to the end of a transaction that is retried.
 const TRANSACTION: i64 = 30;
 
+/// What was written this many seconds before the newest entry is read again: the clocks of two replicas may be a minute apart (the largest
+/// leeway), and a statement that is retried takes up to half a minute from reading the clock to being seen.
+pub const OVERLAP: i64 = 90;
+
 /// An entry and when it was written (NumericDate).
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Recorded {
     /// The entry.
     pub revocation: Revocation,
@@ -65,6 +69,19 @@ impl Cursor {
             Revocation::Token { id, .. } => ("token", id),
         };
         Self { recorded_at: recorded.recorded_at, kind: kind.to_owned(), id: id.clone() }
+    }
+
+    /// As text, for whoever keeps it.
+    pub fn to_text(&self) -> String {
+        format!("{} {} {}", self.recorded_at, self.kind, self.id)
+    }
+
+    /// Reads what [`Cursor::to_text`] writes.
+    pub fn from_text(text: &str) -> Option<Self> {
+        let mut words = text.splitn(3, ' ');
+        let (recorded_at, kind, id) = (words.next()?.parse().ok()?, words.next()?.to_owned(), words.next()?.to_owned());
+        // PostgreSQL takes no NUL in a text: it would be a failure of the store.
+        (!text.contains('\0')).then_some(Self { recorded_at, kind, id })
     }
 }
 

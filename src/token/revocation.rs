@@ -9,7 +9,7 @@ use arc_swap::ArcSwap;
 use super::shards::Shards;
 
 /// One thing that is not believed any more. All times are NumericDates; after `until` the entry is of no use, since every token it denies has expired.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Revocation {
     /// Every token of a session (`sid`).
     Session {

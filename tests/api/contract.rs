@@ -5,7 +5,7 @@ use serde_json::Value;
 use crate::app::on_each_store;
 
 /// Every path with the methods it has; what the exposure test walks over.
-const ROUTES: [(&str, &str); 19] = [
+const ROUTES: [(&str, &str); 20] = [
     ("/login", "POST"),
     ("/refresh", "POST"),
     ("/logout", "POST"),
@@ -17,6 +17,7 @@ const ROUTES: [(&str, &str); 19] = [
     ("/account/otp/confirm", "POST"),
     ("/sessions", "GET, HEAD"),
     ("/sessions/{id}", "DELETE"),
+    ("/revocations", "GET, HEAD"),
     ("/register", "POST"),
     ("/oauth/token", "POST"),
     ("/oauth/introspect", "POST"),

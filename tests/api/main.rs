@@ -7,6 +7,7 @@
 mod account;
 mod app;
 mod audit;
+mod auth_verify;
 mod contract;
 mod cookies;
 mod device;
@@ -26,6 +27,7 @@ mod proxy;
 mod raw;
 mod refresh;
 mod register;
+mod revocations;
 mod second_factor;
 mod sessions;
 mod shutdown;

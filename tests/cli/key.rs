@@ -1,5 +1,7 @@
 //! Keys, from the first to the retired.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use serde_json::Value;
 
 use crate::program::Place;
@@ -168,7 +170,7 @@ fn k6_a_keys_file_of_another_user_is_warned_about_and_stays_theirs_when_it_is_ch
 }
 
 #[test]
-fn key_material_is_printed_by_generate_only() {
+fn key_material_is_printed_by_generate_and_export_only() {
     let place = Place::with_keys();
     let mut printed = String::new();
     let old = listed(&place).remove(0).0;
@@ -192,4 +194,73 @@ fn without_a_keys_file_there_is_nothing_to_rotate() {
     assert!(Place::new().run(&["key", "rotate"]).exits(78).message().contains("keys.file is not set"));
     let single = Place::new().set("HALLPASS__KEYS__SECRET", "base64url:U3BoaW54IG9mIGJsYWNrIHF1YXJ0eiwganVkZ2UgbXkgdm93IDQy");
     assert!(single.run(&["key", "list"]).exits(78).message().contains("keys.secret"));
+}
+
+/// A JWK Set's keys as pairs of name and material.
+fn pairs(text: &str) -> Vec<(String, String)> {
+    let set: Value = serde_json::from_str(text).unwrap();
+    let pair = |key: &Value| (key["kid"].as_str().unwrap().to_owned(), key["k"].as_str().unwrap().to_owned());
+    set["keys"].as_array().unwrap().iter().map(pair).collect()
+}
+
+#[test]
+fn keys_are_exported_in_each_format_the_one_that_signs_first_and_nothing_else_of_the_file() {
+    let place = Place::with_keys();
+    let mut set: Value = serde_json::from_str(&place.read("keys.json")).unwrap();
+    set["keys"][0]["x-note"] = "nobody else's".into();
+    place.write("keys.json", set.to_string());
+    rotate(&place);
+    let expected = pairs(&place.read("keys.json"));
+    let export = |format: &str| {
+        let ran = place.run(&["key", "export", "--format", format]).ok();
+        assert!(ran.stderr.is_empty() && !ran.stdout.contains("nobody"), "{ran:?}");
+        ran.stdout
+    };
+    assert_eq!(pairs(&export("jwks")), expected);
+    let envoy = export("envoy");
+    let inline = envoy.strip_prefix("local_jwks:\n  inline_string: '").unwrap().strip_suffix("'\n").unwrap();
+    assert_eq!(pairs(inline), expected);
+    let lines: Vec<String> = (1..)
+        .zip(&expected)
+        .map(|(number, (kid, k))| format!("HALLPASS_KEY_{number}_KID={kid}\nHALLPASS_KEY_{number}=base64url:{k}\n"))
+        .collect();
+    assert_eq!(export("env"), lines.concat());
+    let decoded: Vec<(String, Vec<u8>)> = export("haproxy").lines().map(haproxy_entry).collect();
+    let raw = |(kid, k): &(String, String)| (kid.clone(), URL_SAFE_NO_PAD.decode(k).unwrap());
+    assert_eq!(decoded, expected.iter().map(raw).collect::<Vec<_>>());
+    place.run(&["key", "export"]).exits(2);
+    place.run(&["key", "export", "--format", "pem"]).exits(2);
+}
+
+/// The name in the header, which is exactly the one that tokens have, and the key.
+fn haproxy_entry(line: &str) -> (String, Vec<u8>) {
+    let (header, key) = line.split_once(' ').unwrap();
+    let header = String::from_utf8(URL_SAFE_NO_PAD.decode(header).unwrap()).unwrap();
+    let kid = header.strip_prefix(r#"{"typ":"at+jwt","alg":"HS256","kid":""#).unwrap().strip_suffix(r#""}"#).unwrap();
+    (kid.to_owned(), STANDARD.decode(key).unwrap())
+}
+
+#[test]
+fn a_single_secret_is_exported_under_the_name_that_its_tokens_have() {
+    let k = "U3BoaW54IG9mIGJsYWNrIHF1YXJ0eiwganVkZ2UgbXkgdm93IDQy";
+    let place =
+        Place::new().set("HALLPASS__KEYS__SECRET", &format!("base64url:{k}")).set("HALLPASS__TOKEN__ISSUER", "https://auth.example.com");
+    let exported = place.run(&["key", "export", "--format", "jwks"]).ok().stdout;
+    let [(kid, material)] = &pairs(&exported)[..] else { panic!("{exported}") };
+    assert_eq!((kid.len(), material.as_str()), (12, k));
+    // A service with the exported set believes what the one with the secret signs: they have the same header and the same key.
+    place.write("keys.json", &exported);
+    place.chmod("keys.json", 0o600);
+    let file = Place::new().set("HALLPASS__KEYS__FILE", place.path().join("keys.json").to_str().unwrap());
+    assert_eq!(listed(&file), [(kid.clone(), true)]);
+}
+
+#[test]
+fn an_export_that_others_can_read_is_warned_about_and_without_keys_there_is_none() {
+    let place = Place::with_keys();
+    let made = std::fs::File::create(place.path().join("exported")).unwrap();
+    place.chmod("exported", 0o644);
+    let output = place.command(&["key", "export", "--format", "env"]).stdout(made).output().unwrap();
+    assert!(output.status.success() && String::from_utf8(output.stderr).unwrap().contains("chmod 600"));
+    Place::new().run(&["key", "export", "--format", "env"]).exits(78);
 }

@@ -1,0 +1,96 @@
+//! `hallpass key export`: the keys in the words of whoever else verifies tokens.
+//!
+//! HS256 has one key for signing and verifying: whoever holds what is printed here can make tokens. So it goes to standard output only, for a
+//! pipe or a file with a mode of its own, and both are warned about when others can read along.
+
+use std::io::{self, IsTerminal as _};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use clap::ValueEnum;
+use serde_json::{Value, json};
+use zeroize::Zeroizing;
+
+use super::key_file::KeyFile;
+use super::{Error, output};
+use crate::config::Config;
+use crate::serve as service;
+
+/// For whom the keys are written.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(super) enum Format {
+    /// A JWK Set (RFC 7517), as `keys.file` is one.
+    Jwks,
+    /// Variables for a shell or a container: `HALLPASS_KEY_1_KID` and `HALLPASS_KEY_1` as `base64url:…`, the key that signs first.
+    Env,
+    /// `local_jwks` for the filter `jwt_authn`.
+    Envoy,
+    /// A map file for `map_str`: the first segment of a token, and the key in base64.
+    Haproxy,
+}
+
+/// Prints the keys of `keys.file` or `keys.secret`, the one that signs first.
+pub(super) fn run(format: Format, config: &Config) -> Result<(), Error> {
+    let keys = keys(config)?;
+    output::whole(text(format, &keys)?.as_bytes())?;
+    warn();
+    Ok(())
+}
+
+/// Each key as a JWK with its four members and no others: what an operator noted beside them is nobody else's.
+fn keys(config: &Config) -> Result<Vec<Value>, Error> {
+    // Also says what is wrong with a key, or that there is none, in the words of `serve`.
+    let ring = service::key_ring(config)?;
+    if let Some(file) = &config.keys.file {
+        let file = KeyFile::open(file)?;
+        return Ok(file.keys().map(|key| key.to_jwk()).map(|jwk| oct(&jwk["kid"], &jwk["k"])).collect());
+    }
+    let encoded = config.keys.secret.as_ref().and_then(|secret| secret.expose().strip_prefix("base64url:"));
+    Ok(ring.kids().zip(encoded).map(|(kid, k)| oct(&kid.into(), &k.into())).collect())
+}
+
+fn oct(kid: &Value, k: &Value) -> Value {
+    json!({ "kty": "oct", "alg": "HS256", "kid": kid, "k": k })
+}
+
+fn text(format: Format, keys: &[Value]) -> Result<Zeroizing<String>, Error> {
+    let set = || json!({ "keys": keys });
+    let lines = |line: fn(usize, &Value) -> Result<String, Error>| -> Result<String, Error> {
+        (1..).zip(keys).map(|(number, key)| line(number, key)).collect()
+    };
+    Ok(Zeroizing::new(match format {
+        Format::Jwks => format!("{:#}\n", set()),
+        // JSON of letters that need no escapes: it fits a quoted YAML string.
+        Format::Envoy => format!("local_jwks:\n  inline_string: '{}'\n", set()),
+        Format::Env => lines(variables)?,
+        Format::Haproxy => lines(map_entry)?,
+    }))
+}
+
+/// Letters that neither a shell nor a file of variables gives a meaning.
+fn variables(number: usize, key: &Value) -> Result<String, Error> {
+    let (kid, k) = names(key);
+    Ok(format!("HALLPASS_KEY_{number}_KID={kid}\nHALLPASS_KEY_{number}=base64url:{k}\n"))
+}
+
+fn map_entry(_: usize, key: &Value) -> Result<String, Error> {
+    let (kid, k) = names(key);
+    let bytes = Zeroizing::new(URL_SAFE_NO_PAD.decode(k).map_err(|_| Error::failed("a key is not base64url without padding"))?);
+    let header = URL_SAFE_NO_PAD.encode(format!(r#"{{"typ":"at+jwt","alg":"HS256","kid":"{kid}"}}"#));
+    Ok(format!("{header} {}\n", STANDARD.encode(&*bytes)))
+}
+
+fn names(key: &Value) -> (&str, &str) {
+    (key["kid"].as_str().unwrap_or_default(), key["k"].as_str().unwrap_or_default())
+}
+
+fn warn() {
+    if io::stdout().is_terminal() {
+        output::message(
+            "hallpass: these are the keys themselves, and whoever has them can make tokens: clear this screen, and write them to a file instead: (umask 077; hallpass key export … > FILE)",
+        );
+    }
+    if let Some(mode) = output::readable_by_others() {
+        output::message(format_args!("hallpass: the file this went to can be read by others (mode {mode:o}): chmod 600 it"));
+    }
+}
