@@ -54,12 +54,15 @@ impl Authority {
                 Ok(client)
             }
             Err(unavailable @ Error::StoreUnavailable(_)) => {
-                let known = self.known_clients.recall(&credentials.id, now).ok_or(unavailable)?;
+                // The deny list knows of clients that were disabled or removed since.
+                let is_denied = |seen_at| self.tokens.revocations.denies(None, &credentials.id, "", seen_at);
+                let known = self.known_clients.recall(&credentials.id, now).filter(|(_, seen_at)| !is_denied(*seen_at));
+                let (known, _) = known.ok_or(unavailable)?;
                 if is_authentic(&known, &credentials.secret) { Ok(known) } else { Err(Error::InvalidClient) }
             }
-            // Gone, disabled, or another secret than was remembered: then the memory must not outlive it.
+            // Gone, disabled, or a secret that is good no more: then the memory must not outlive it.
             Err(error) => {
-                let is_outdated = |known: &Client| is_authentic(known, &credentials.secret);
+                let is_outdated = |(known, _): &(Client, i64)| is_authentic(known, &credentials.secret);
                 if self.known_clients.recall(&credentials.id, now).as_ref().is_some_and(is_outdated) {
                     self.known_clients.forget(&credentials.id);
                 }

@@ -46,9 +46,9 @@ impl KnownClients {
         self.lock().remove(id);
     }
 
-    /// What the store last said, if that was not long ago.
-    pub(super) fn recall(&self, id: &str, now: i64) -> Option<Client> {
-        self.lock().get(id).filter(|known| is_fresh(known, now)).map(|known| known.client.clone())
+    /// What the store last said and when, if that was not long ago.
+    pub(super) fn recall(&self, id: &str, now: i64) -> Option<(Client, i64)> {
+        self.lock().get(id).filter(|known| is_fresh(known, now)).map(|known| (known.client.clone(), known.seen_at))
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<String, Known>> {
@@ -83,7 +83,7 @@ mod tests {
         known.remember(&client(1), 2000);
         assert!(known.recall("cli_1", 2000 + KEPT).is_some() && known.recall("cli_2", 2000).is_none());
         known.remember(&Client { scope: "a".into(), ..client(1) }, 2001);
-        assert_eq!(known.recall("cli_1", 2001).unwrap().scope, "a");
+        assert_eq!(known.recall("cli_1", 2001).unwrap().0.scope, "a");
         known.forget("cli_1");
         assert!(known.recall("cli_1", 2001).is_none());
     }

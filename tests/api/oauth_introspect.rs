@@ -109,15 +109,23 @@ on_each_store! {
         while app.introspect(&asker, &refresh).await.status() != 200 {}
     }
 
-    async fn f20_a_client_that_was_removed_is_not_remembered(app: TestApp) {
-        let asker = app.machine("asker", SCOPE).await;
-        let access = app.token().await;
-        assert_eq!(app.introspect(&asker, &access).await.status(), 200);
+    async fn f20_a_client_that_was_disabled_or_removed_is_not_remembered(app: TestApp) {
+        let (asker, quiet) = (app.machine("asker", SCOPE).await, app.machine("quiet", SCOPE).await);
+        let (access, of_quiet) = (app.token().await, app.machine_token(&quiet).await);
+        for asker in [&asker, &quiet] {
+            assert_eq!(body(app.introspect(asker, &of_quiet).await).await["active"], true);
+        }
         let clients = app.authority.clients();
+        clients.disable(&clients.by_id_or_name("quiet").await.unwrap()).await.unwrap();
+        while body(app.introspect(&asker, &of_quiet).await).await["active"] == true {
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        }
         clients.remove(&clients.by_id_or_name("asker").await.unwrap()).await.unwrap();
         assert_eq!(app.introspect(&asker, &access).await.status(), 401);
         app.take_store().await;
-        assert_eq!(app.introspect(&asker, &access).await.status(), 503);
+        for asker in [&asker, &quiet] {
+            assert_eq!(app.introspect(asker, &access).await.status(), 503);
+        }
         app.return_store().await;
     }
 
