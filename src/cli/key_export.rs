@@ -6,7 +6,7 @@
 use std::io::{self, IsTerminal as _};
 
 use base64::Engine as _;
-use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use clap::ValueEnum;
 use serde_json::{Value, json};
 use zeroize::Zeroizing;
@@ -25,7 +25,7 @@ pub(super) enum Format {
     Env,
     /// `local_jwks` for the filter `jwt_authn`.
     Envoy,
-    /// A map file for `map_str`: the first segment of a token, and the key in base64.
+    /// A map file for `map_str`: the first segment of a token, and the key for `url_dec`.
     Haproxy,
 }
 
@@ -73,11 +73,13 @@ fn variables(number: usize, key: &Value) -> Result<String, Error> {
     Ok(format!("HALLPASS_KEY_{number}_KID={kid}\nHALLPASS_KEY_{number}=base64url:{k}\n"))
 }
 
+/// Percent-encoded, since what `b64dec` decodes ends for `jwt_verify` at the first zero byte.
 fn map_entry(_: usize, key: &Value) -> Result<String, Error> {
     let (kid, k) = names(key);
     let bytes = Zeroizing::new(URL_SAFE_NO_PAD.decode(k).map_err(|_| Error::failed("a key is not base64url without padding"))?);
     let header = URL_SAFE_NO_PAD.encode(format!(r#"{{"typ":"at+jwt","alg":"HS256","kid":"{kid}"}}"#));
-    Ok(format!("{header} {}\n", STANDARD.encode(&*bytes)))
+    let key: Zeroizing<String> = Zeroizing::new(bytes.iter().map(|byte| format!("%{byte:02X}")).collect());
+    Ok(format!("{header} {}\n", *key))
 }
 
 fn names(key: &Value) -> (&str, &str) {

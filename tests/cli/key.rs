@@ -1,7 +1,7 @@
 //! Keys, from the first to the retired.
 
 use base64::Engine as _;
-use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::Value;
 
 use crate::program::Place;
@@ -237,7 +237,8 @@ fn haproxy_entry(line: &str) -> (String, Vec<u8>) {
     let (header, key) = line.split_once(' ').unwrap();
     let header = String::from_utf8(URL_SAFE_NO_PAD.decode(header).unwrap()).unwrap();
     let kid = header.strip_prefix(r#"{"typ":"at+jwt","alg":"HS256","kid":""#).unwrap().strip_suffix(r#""}"#).unwrap();
-    (kid.to_owned(), STANDARD.decode(key).unwrap())
+    let bytes = key.split('%').skip(1).map(|byte| u8::from_str_radix(byte, 16).unwrap()).collect();
+    (kid.to_owned(), bytes)
 }
 
 #[test]
