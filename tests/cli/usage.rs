@@ -49,6 +49,7 @@ fn the_help_of_every_command_has_an_example() {
             "key list",
             "key rotate",
             "key retire",
+            "key export",
             "token inspect",
             "calibrate",
             "completions"
