@@ -20,6 +20,12 @@ mod calibrate;
 mod client;
 mod config_command;
 mod dev;
+mod doctor;
+mod doctor_finding;
+mod doctor_hashing;
+mod doctor_keys;
+mod doctor_settings;
+mod doctor_store;
 mod error;
 mod export;
 mod healthcheck;
@@ -75,6 +81,8 @@ enum Command {
     Serve(serve::Serve),
     /// Ask a running service whether it is alive; for container health checks.
     Healthcheck(healthcheck::Healthcheck),
+    /// Look for what is wrong with settings, keys, database, clocks and this machine, and say what to do about it.
+    Doctor(doctor::Doctor),
     /// Check, show or explain the settings.
     #[command(subcommand)]
     Config(config_command::ConfigCommand),
@@ -148,6 +156,7 @@ fn run(Cli { settings, command }: Cli) -> Result<(), Error> {
     match command {
         Command::Serve(command) => serve::run(&command, &settings),
         Command::Healthcheck(command) => healthcheck::run(&command, &settings),
+        Command::Doctor(command) => doctor::run(&command, &settings),
         Command::Config(command) => config_command::run(&command, &settings),
         Command::Migrate => migrate(&settings),
         Command::User(command) => user::run(command, &settings),

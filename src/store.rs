@@ -57,6 +57,7 @@ mod device;
 mod email;
 mod error;
 pub mod import;
+pub mod inspection;
 pub mod notification;
 pub mod revocation;
 pub mod revocation_tail;

@@ -30,16 +30,16 @@ pub(super) struct Calibrate {
     json: bool,
 }
 
-/// One cost, measured.
+/// One cost, measured through the hashing threads.
 #[derive(Serialize)]
-struct Row {
-    cost: u32,
+pub(super) struct Row {
+    pub(super) cost: u32,
     /// One login on an idle machine.
-    single_ms: f64,
+    pub(super) single_ms: f64,
     /// All cores at work.
-    logins_per_second: f64,
-    threads: usize,
-    recommended: bool,
+    pub(super) logins_per_second: f64,
+    pub(super) threads: usize,
+    pub(super) recommended: bool,
 }
 
 pub(super) fn run(command: &Calibrate) -> Result<(), Error> {
@@ -59,7 +59,7 @@ pub(super) fn run(command: &Calibrate) -> Result<(), Error> {
     print(&rows, command.json)
 }
 
-async fn measure(cost: u32, threads: usize) -> Result<Row, Error> {
+pub(super) async fn measure(cost: u32, threads: usize) -> Result<Row, Error> {
     let settings = HasherSettings { cost, threads, queue: threads, queue_timeout: Duration::from_secs(60) };
     let hasher = Hasher::start(settings).map_err(|error| Error::failed(error.to_string()))?;
     let login =

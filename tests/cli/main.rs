@@ -3,6 +3,7 @@
 
 mod client;
 mod config;
+mod doctor;
 mod import;
 mod key;
 mod program;

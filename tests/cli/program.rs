@@ -46,6 +46,11 @@ impl Place {
         self
     }
 
+    /// The value that was set last, if any was.
+    pub fn setting(&self, name: &str) -> Option<&str> {
+        self.env.iter().rev().find(|(set, _)| set == name).map(|(_, value)| value.as_str())
+    }
+
     pub fn run(&self, args: &[&str]) -> Ran {
         self.run_with(args, "")
     }

@@ -35,7 +35,8 @@ impl Drop for Postgres {
     }
 }
 
-fn execute(server: &str, sql: String) {
+/// Runs SQL on a PostgreSQL server.
+pub fn execute(server: &str, sql: String) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
         let pool = sqlx::PgPool::connect(server).await.unwrap();

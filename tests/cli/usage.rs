@@ -26,6 +26,7 @@ fn the_help_of_every_command_has_an_example() {
         [
             "serve",
             "healthcheck",
+            "doctor",
             "config check",
             "config print",
             "config defaults",
