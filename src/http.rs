@@ -8,12 +8,14 @@ pub mod cookie;
 pub mod envelope;
 pub mod error;
 pub mod form;
+pub mod forwarded;
 mod session_status;
 
 pub use body::{JsonBody, OptionalJsonBody};
-pub use client::{client_address, device};
+pub use client::{TrustedProxies, address_of, device};
 pub use client_auth::PresentedClient;
 pub use cookie::{Cookies, Transport};
 pub use envelope::{RequestId, envelope};
 pub use error::Error;
 pub use form::FormBody;
+pub use forwarded::client_address;

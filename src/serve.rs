@@ -15,7 +15,7 @@ use crate::config::Config;
 use crate::endpoints::{self, probes::Readiness};
 use crate::feed::Feed;
 use crate::guard::{Guard, NotAnOrigin, SessionLookup};
-use crate::http::{self, Cookies};
+use crate::http::{self, Cookies, TrustedProxies};
 use crate::store::{self, Database};
 use crate::token::{KeyRing, Signer, UnusableKey, Verifier, claims, verify::UnsafeVerifier};
 
@@ -200,6 +200,7 @@ fn listen(config: &Config, guard: Guard, authority: Authority, feed: Feed) -> Re
     let (shared, ready) = (Data::new(authority.clone()), Data::new(readiness.clone()));
     let (lookup, is_open) = (SessionLookup::new(authority.clone()), config.registration.enabled);
     let cookies = Data::new(Cookies::new(guard.clone(), config.cookies.same_site));
+    let proxies = TrustedProxies::new(&config.server.trusted_proxies);
     let app = move || {
         App::new()
             .app_data(guard.clone())
@@ -207,6 +208,7 @@ fn listen(config: &Config, guard: Guard, authority: Authority, feed: Feed) -> Re
             .app_data(shared.clone())
             .app_data(cookies.clone())
             .app_data(ready.clone())
+            .app_data(proxies.clone())
             .configure(endpoints::registration(is_open))
             .configure(endpoints::routes)
             .wrap(from_fn(http::envelope))

@@ -1,6 +1,8 @@
 //! `[server]`: where the service listens.
 
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+
+use ipnet::IpNet;
 
 use super::origin::check_origin;
 use super::units::check_number;
@@ -15,16 +17,19 @@ pub struct Server {
     pub workers: usize,
     /// Whose pages may use the cookies, besides those of the issuer's origin: origins as browsers send them.
     pub cors_origins: Vec<String>,
+    /// The proxies that are believed when they say where a request came from.
+    pub trusted_proxies: Vec<IpNet>,
 }
 
 impl Default for Server {
     fn default() -> Self {
-        Self { listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 8080)), workers: cores(), cors_origins: Vec::new() }
+        let listen = SocketAddr::from((Ipv4Addr::LOCALHOST, 8080));
+        Self { listen, workers: cores(), cors_origins: Vec::new(), trusted_proxies: Vec::new() }
     }
 }
 
 impl Server {
-    pub(super) const NAMES: &[&str] = &["server.listen", "server.workers", "server.cors_origins"];
+    pub(super) const NAMES: &[&str] = &["server.listen", "server.workers", "server.cors_origins", TRUSTED_PROXIES];
 
     pub(super) fn read(settings: &Settings) -> Result<Self, Error> {
         let default = Self::default();
@@ -33,18 +38,54 @@ impl Server {
             listen: listen.unwrap_or(default.listen),
             workers: settings.number("server.workers")?.unwrap_or(default.workers),
             cors_origins: settings.list("server.cors_origins")?.unwrap_or(default.cors_origins),
+            trusted_proxies: networks(settings)?.unwrap_or(default.trusted_proxies),
         })
     }
 
     pub(super) fn check(&self) -> Result<(), Error> {
         check_number("server.workers", self.workers, 1..=1024)?;
         let refused = |problem| Error::setting("server.cors_origins", format!("has an origin that cannot be one: it {problem}"));
-        self.cors_origins.iter().try_for_each(|origin| check_origin(origin).map_err(refused))
+        self.cors_origins.iter().try_for_each(|origin| check_origin(origin).map_err(refused))?;
+        self.trusted_proxies.iter().try_for_each(check_network)
     }
 
     pub(super) fn print(&self, page: &mut Page) {
-        page.text("listen", self.listen).number("workers", self.workers).list("cors_origins", &self.cors_origins);
+        let proxies: Vec<String> = self.trusted_proxies.iter().map(ToString::to_string).collect();
+        page.text("listen", self.listen).number("workers", self.workers);
+        page.list("cors_origins", &self.cors_origins).list("trusted_proxies", &proxies);
     }
+}
+
+const TRUSTED_PROXIES: &str = "server.trusted_proxies";
+
+/// Networks, or addresses of single hosts.
+fn networks(settings: &Settings) -> Result<Option<Vec<IpNet>>, Error> {
+    let network = |text: &String| text.parse().ok().or_else(|| text.parse::<IpAddr>().ok().map(IpNet::from));
+    let Some(texts) = settings.list(TRUSTED_PROXIES)? else { return Ok(None) };
+    let networks = texts.iter().map(network).collect::<Option<Vec<IpNet>>>();
+    networks.map(Some).ok_or_else(|| {
+        Error::setting(TRUSTED_PROXIES, "must be a list of addresses and networks, for instance \"127.0.0.1\" and \"10.20.0.0/16\"")
+    })
+}
+
+/// Whoever is trusted may say that a request came from anywhere, so a network that nobody has to themselves is a mistake.
+fn check_network(network: &IpNet) -> Result<(), Error> {
+    let (narrowest, kind) = match network {
+        IpNet::V4(_) => (8, "IPv4"),
+        IpNet::V6(_) => (7, "IPv6"),
+    };
+    let problem = if network.prefix_len() < narrowest {
+        format!("trusts half the world: an {kind} network must be /{narrowest} or smaller")
+    } else if network.addr() != network.network() {
+        "has a network with bits beyond its prefix: write the whole network as its first address, one host without a prefix".to_owned()
+    } else if network.addr().is_unspecified() {
+        "names the address of nobody: name the proxy".to_owned()
+    } else if network.addr() != network.addr().to_canonical() {
+        "has IPv4 addresses in IPv6 form: write them as IPv4".to_owned()
+    } else {
+        return Ok(());
+    };
+    Err(Error::setting(TRUSTED_PROXIES, problem))
 }
 
 /// The cores that this process may use; one where the system does not tell.

@@ -210,6 +210,18 @@ fn k11_values_out_of_range_are_refused_with_the_range() {
         ("server", "cors_origins = [\"https://a.example\", \"https://b.example/\"]", "path"),
         ("server", "cors_origins = [\"http://b.example\"]", "loopback"),
         ("server", "cors_origins = 1", "list of texts"),
+        ("server", "trusted_proxies = [\"0.0.0.0/0\"]", "/8 or smaller"),
+        ("server", "trusted_proxies = [\"127.0.0.1\", \"::/0\"]", "/7 or smaller"),
+        ("server", "trusted_proxies = [\"0.0.0.0/1\", \"128.0.0.0/1\"]", "/8 or smaller"),
+        ("server", "trusted_proxies = [\"0.0.0.0\"]", "nobody"),
+        ("server", "trusted_proxies = [\"::\"]", "nobody"),
+        ("server", "trusted_proxies = [\"::ffff:0.0.0.0/96\"]", "as IPv4"),
+        ("server", "trusted_proxies = [\"10.1.2.3/8\"]", "beyond its prefix"),
+        ("server", "trusted_proxies = [\"10.0.0.0/33\"]", "addresses and networks"),
+        ("server", "trusted_proxies = [\"proxy.example.com\"]", "addresses and networks"),
+        ("server", "trusted_proxies = [\"*\"]", "addresses and networks"),
+        ("server", "trusted_proxies = \"\"", "addresses and networks"),
+        ("server", "trusted_proxies = true", "list of texts"),
         ("cookies", "same_site = \"none\"", "\"strict\" or \"lax\""),
         ("cookies", "same_site = \"Lax\"", "\"strict\" or \"lax\""),
         ("log", "format = \"JSON\"", "\"auto\", \"text\" or \"json\""),
@@ -244,6 +256,14 @@ fn origins_that_may_use_the_cookies_are_a_list() {
     let config = load("", &[("HALLPASS__SERVER__CORS_ORIGINS", "https://app.example.com, http://localhost:3000")]).unwrap();
     assert_eq!(config.server.cors_origins, ["https://app.example.com", "http://localhost:3000"]);
     assert_eq!(load("[cookies]\nsame_site = \"lax\"\n", &[]).unwrap().cookies.same_site, SameSite::Lax);
+}
+
+#[test]
+fn trusted_proxies_are_addresses_and_networks() {
+    let config = load("", &[("HALLPASS__SERVER__TRUSTED_PROXIES", "127.0.0.1, 10.20.0.0/16,::1,fd00::/8")]).unwrap();
+    let proxies: Vec<String> = config.server.trusted_proxies.iter().map(ToString::to_string).collect();
+    assert_eq!(proxies, ["127.0.0.1/32", "10.20.0.0/16", "::1/128", "fd00::/8"]);
+    assert_eq!(load("", &[]).unwrap().server.trusted_proxies, []);
 }
 
 #[test]

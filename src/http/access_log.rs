@@ -5,18 +5,20 @@ use std::time::Instant;
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::StatusCode;
 
+use super::address_of;
+
 /// What is known of a request before it is answered.
 #[derive(Debug)]
 pub struct AccessLine {
     started: Instant,
     method: &'static str,
-    peer: Option<std::net::SocketAddr>,
+    client: Option<std::net::IpAddr>,
 }
 
 impl AccessLine {
     /// Starts the clock.
     pub fn begin(request: &ServiceRequest) -> Self {
-        Self { started: Instant::now(), method: known_method(request.method().as_str()), peer: request.request().peer_addr() }
+        Self { started: Instant::now(), method: known_method(request.method().as_str()), client: address_of(request.request()) }
     }
 
     /// Writes the line of an answered request.
@@ -33,10 +35,10 @@ impl AccessLine {
 
     fn write(&self, route: &str, status: StatusCode, request_id: &str) {
         let milliseconds = self.started.elapsed().as_secs_f64() * 1000.0;
-        let peer = self.peer.map(|peer| peer.ip().to_string()).unwrap_or_default();
+        let client = self.client.map(|client| client.to_string()).unwrap_or_default();
         log::info!(
             target: "hallpass::access",
-            method = self.method, route = route, status = status.as_u16(), ms = (milliseconds * 1000.0).round() / 1000.0, request_id = request_id, peer = peer.as_str();
+            method = self.method, route = route, status = status.as_u16(), ms = (milliseconds * 1000.0).round() / 1000.0, request_id = request_id, client = client.as_str();
             "{} {} {}", self.method, route, status.as_u16()
         );
     }
