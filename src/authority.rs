@@ -103,13 +103,13 @@ pub struct Terms {
 }
 
 impl Tokens {
-    /// Everything that follows from the keys of this ring, with its verifier and the deny list of that.
+    /// Everything that follows from the keys of this ring, with the signer and the verifier of access tokens and the deny list of that.
     ///
     /// # Errors
     /// None for a ring that was read from settings: it has a first key.
-    pub fn new(keys: &KeyRing, verifier: Verifier) -> Result<Self, UnusableKey> {
+    pub fn new(keys: &KeyRing, signer: Signer, verifier: Verifier) -> Result<Self, UnusableKey> {
         Ok(Self {
-            signer: Signer::new(keys)?,
+            signer,
             refresh: RefreshKeys::new(keys),
             revocations: verifier.revocations().clone(),
             verifier,

@@ -34,6 +34,7 @@ pub use registration::Registration;
 pub use server::Server;
 pub use sessions::Sessions;
 pub use token::Token;
+pub(crate) use token::check_audience;
 
 use layers::Settings;
 use page::Page;

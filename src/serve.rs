@@ -17,7 +17,11 @@ use crate::feed::Feed;
 use crate::guard::{Guard, NotAnOrigin, SessionLookup};
 use crate::http::{self, Cookies, TrustedProxies};
 use crate::store::{self, Database};
-use crate::token::{KeyRing, Signer, UnusableKey, Verifier, claims, verify::UnsafeVerifier};
+use crate::token::{Signer, Verifier, verify::UnsafeVerifier};
+
+mod keys;
+
+pub use keys::{access_keys, key_ring};
 
 /// A request's head must have arrived within this.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(5);
@@ -97,9 +101,11 @@ pub struct Service {
 /// [`Error`] in one sentence.
 pub fn service(config: &Config, clock: Clock) -> Result<Service, Error> {
     let keys = key_ring(config)?;
-    let verifier = Verifier::new(keys.clone(), &config.token.issuer, &config.token.audience)?.with_leeway(config.token.leeway)?;
-    let tokens = Tokens::new(&keys, verifier.clone()).map_err(|error| keys_error(config, &error))?;
-    self_test(config, &tokens.signer, &verifier, clock.now())?;
+    let access_keys = access_keys(config, &keys)?;
+    let signer = Signer::new(&access_keys).map_err(|error| keys::unusable(config, &error))?;
+    let verifier = Verifier::new(access_keys, &config.token.issuer, &config.token.audience)?.with_leeway(config.token.leeway)?;
+    keys::self_test(config, &signer, &verifier, clock.now())?;
+    let tokens = Tokens::new(&keys, signer, verifier.clone()).map_err(|error| keys::unusable(config, &error))?;
     let origins: Vec<&str> = config.server.cors_origins.iter().map(String::as_str).collect();
     let guard = Guard::new(verifier).with_clock(clock.clone()).render_with(http::error::refusal).with_cookies(&origins)?;
     let (revocations, tail) = (tokens.revocations.clone(), tokens.tail.clone());
@@ -155,44 +161,6 @@ pub fn database(config: &Config) -> Result<Database, Error> {
 /// The operating system refuses what a runtime needs.
 pub fn block_on<F: Future>(work: F) -> std::io::Result<F::Output> {
     Ok(actix_web::rt::Runtime::new()?.block_on(work))
-}
-
-/// The keys of `keys.file` or `keys.secret`.
-///
-/// # Errors
-/// [`Error::Keys`].
-pub fn key_ring(config: &Config) -> Result<KeyRing, Error> {
-    let ring = match (&config.keys.file, &config.keys.secret) {
-        (Some(path), _) => {
-            let json = crate::secret::Secret::read(path)
-                .map_err(|error| Error::Keys { setting: "keys.file", reason: format!("cannot read {}: {error}", path.display()) })?;
-            KeyRing::from_jwk_set(json.expose())
-        }
-        (None, Some(secret)) => KeyRing::from_secret(secret.expose()),
-        (None, None) => Err(UnusableKey::NoKeys),
-    };
-    ring.map_err(|error| keys_error(config, &error))
-}
-
-fn keys_error(config: &Config, error: &UnusableKey) -> Error {
-    Error::Keys { setting: if config.keys.file.is_some() { "keys.file" } else { "keys.secret" }, reason: error.to_string() }
-}
-
-/// Signs and verifies once, so that a broken build or setting fails here and not at the first login.
-fn self_test(config: &Config, signer: &Signer, verifier: &Verifier, now: i64) -> Result<(), Error> {
-    let claims = claims::Claims {
-        iss: &config.token.issuer,
-        sub: "cli_self-test",
-        aud: &config.token.audience,
-        exp: now + 60,
-        iat: now,
-        jti: "self-test",
-        client_id: "cli_self-test",
-        scope: "",
-        login: None,
-    };
-    let token = signer.sign(&claims).map_err(|error| Error::SelfTest(error.to_string()))?;
-    verifier.verify(token, now).map(|_| ()).map_err(|error| Error::SelfTest(error.to_string()))
 }
 
 fn listen(config: &Config, guard: Guard, authority: Authority, feed: Feed) -> Result<Service, Error> {

@@ -3,6 +3,8 @@
 //! Pure: nothing here reads a clock, a socket or a file, or knows of HTTP, a database or a runtime. `now` is always an argument.
 
 pub mod access_token;
+#[cfg(feature = "service")]
+mod audience_key;
 #[cfg(any(feature = "service", feature = "testing"))]
 pub mod claims;
 #[cfg(feature = "service")]

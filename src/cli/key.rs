@@ -61,15 +61,21 @@ Example: hallpass key rotate     adds 2026-11-23-x7f3, which only verifies
         json: bool,
     },
     /// Print the keys for another program that verifies tokens. Whoever has them can make tokens too.
+    ///
+    /// With `token.per_audience_keys` and `--audience` these are tokens for that audience and no other.
     #[command(after_help = "\
 Example: (umask 077; hallpass key export --format haproxy > /etc/haproxy/hallpass.keys)
          hallpass key export --format jwks | ssh orders 'umask 077; cat > keys.json'
+         hallpass key export --format jwks --audience orders
 
 What is printed is good until the keys change: export again after `key rotate` and `key retire`.")]
     Export {
         /// For whom.
         #[arg(long, value_enum)]
         format: Format,
+        /// The keys of this audience, with which tokens are signed when `token.per_audience_keys` is on.
+        #[arg(long, value_name = "NAME")]
+        audience: Option<String>,
     },
 }
 
@@ -86,7 +92,7 @@ pub(super) fn run(command: KeyCommand, settings: &SettingsFile) -> Result<(), Er
     let now = Clock::System.now();
     match command {
         KeyCommand::Generate { kid } => generate(kid.as_deref(), now),
-        KeyCommand::Export { format } => key_export::run(format, &settings.load(&[Section::Keys], &[])?),
+        KeyCommand::Export { format, audience } => key_export::run(format, audience.as_deref(), &settings.load(&[Section::Keys], &[])?),
         KeyCommand::List { json } => list(&settings.load(&[], &[])?, json),
         KeyCommand::Rotate { json } => {
             let config = settings.load(&[], &[])?;

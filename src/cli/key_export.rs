@@ -13,8 +13,9 @@ use zeroize::Zeroizing;
 
 use super::key_file::KeyFile;
 use super::{Error, output};
-use crate::config::Config;
+use crate::config::{Config, check_audience};
 use crate::serve as service;
+use crate::token::KeyRing;
 
 /// For whom the keys are written.
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -29,24 +30,53 @@ pub(super) enum Format {
     Haproxy,
 }
 
-/// Prints the keys of `keys.file` or `keys.secret`, the one that signs first.
-pub(super) fn run(format: Format, config: &Config) -> Result<(), Error> {
-    let keys = keys(config)?;
+/// Prints the keys of `keys.file` or `keys.secret`, or those that an audience has of them, the one that signs first.
+pub(super) fn run(format: Format, audience: Option<&str>, config: &Config) -> Result<(), Error> {
+    // Also says what is wrong with a key, or that there is none, in the words of `serve`.
+    let ring = service::key_ring(config)?;
+    let keys = match audience {
+        Some(audience) => audience_keys(&ring, audience)?,
+        None => keys(&ring, config)?,
+    };
     output::whole(text(format, &keys)?.as_bytes())?;
     warn();
+    if let Some(doubt) = doubt(audience, config) {
+        output::message(format_args!("hallpass: {doubt}"));
+    }
     Ok(())
 }
 
 /// Each key as a JWK with its four members and no others: what an operator noted beside them is nobody else's.
-fn keys(config: &Config) -> Result<Vec<Value>, Error> {
-    // Also says what is wrong with a key, or that there is none, in the words of `serve`.
-    let ring = service::key_ring(config)?;
+fn keys(ring: &KeyRing, config: &Config) -> Result<Vec<Value>, Error> {
     if let Some(file) = &config.keys.file {
         let file = KeyFile::open(file)?;
         return Ok(file.keys().map(|key| key.to_jwk()).map(|jwk| oct(&jwk["kid"], &jwk["k"])).collect());
     }
     let encoded = config.keys.secret.as_ref().and_then(|secret| secret.expose().strip_prefix("base64url:"));
     Ok(ring.kids().zip(encoded).map(|(kid, k)| oct(&kid.into(), &k.into())).collect())
+}
+
+fn audience_keys(ring: &KeyRing, audience: &str) -> Result<Vec<Value>, Error> {
+    check_audience(&[audience.to_owned()]).map_err(|problem| Error::Usage(format!("--audience {problem}")))?;
+    let jwk = |(kid, bytes): (&str, Zeroizing<[u8; 32]>)| oct(&kid.into(), &URL_SAFE_NO_PAD.encode(&bytes[..]).into());
+    Ok(ring.audience_keys(audience).map(jwk).collect())
+}
+
+/// Keys that verify nothing would be found out only when the first token is refused.
+fn doubt(audience: Option<&str>, config: &Config) -> Option<String> {
+    let token = &config.token;
+    match audience {
+        None if token.per_audience_keys => Some(
+            "token.per_audience_keys is on, so these keys verify no token but make those of every audience: add --audience NAME".to_owned(),
+        ),
+        Some(_) if !token.per_audience_keys => Some(
+            "token.per_audience_keys is off here, so no token is signed with these keys: turn it on, or leave --audience out".to_owned(),
+        ),
+        Some(audience) if !token.audience.iter().any(|name| name == audience) => Some(
+            "token.audience is another one here: these keys are for tokens of a hallpass with this audience and the same keys".to_owned(),
+        ),
+        _ => None,
+    }
 }
 
 fn oct(kid: &Value, k: &Value) -> Value {

@@ -76,7 +76,8 @@ fn verifier(settings: &SettingsFile) -> Result<Option<Verifier>, Error> {
 }
 
 fn strict_verifier(config: &Config) -> Result<Verifier, Error> {
-    let verifier = Verifier::new(serve::key_ring(config)?, &config.token.issuer, &config.token.audience);
+    let keys = serve::access_keys(config, &serve::key_ring(config)?)?;
+    let verifier = Verifier::new(keys, &config.token.issuer, &config.token.audience);
     let verifier = verifier.and_then(|verifier| verifier.with_leeway(config.token.leeway));
     verifier.map_err(|error| serve::Error::from(error).into())
 }

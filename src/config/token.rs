@@ -16,6 +16,8 @@ pub struct Token {
     pub issuer: String,
     /// `aud`: for whom tokens are minted. Never empty.
     pub audience: Vec<String>,
+    /// Whether tokens are signed with a key of their audience instead of the key of the ring.
+    pub per_audience_keys: bool,
     /// Life of an access token.
     pub access_ttl: Duration,
     /// How far the clocks of two machines may be apart.
@@ -25,18 +27,19 @@ pub struct Token {
 impl Default for Token {
     fn default() -> Self {
         let (access_ttl, leeway) = (5 * MINUTE, Duration::from_secs(5));
-        Self { issuer: String::new(), audience: vec!["hallpass".to_owned()], access_ttl, leeway }
+        Self { issuer: String::new(), audience: vec!["hallpass".to_owned()], per_audience_keys: false, access_ttl, leeway }
     }
 }
 
 impl Token {
-    pub(super) const NAMES: &[&str] = &["token.issuer", "token.audience", "token.access_ttl", "token.leeway"];
+    pub(super) const NAMES: &[&str] = &["token.issuer", "token.audience", "token.per_audience_keys", "token.access_ttl", "token.leeway"];
 
     pub(super) fn read(settings: &Settings) -> Result<Self, Error> {
         let default = Self::default();
         Ok(Self {
             issuer: settings.text("token.issuer")?.map_or(default.issuer, str::to_owned),
             audience: settings.list("token.audience")?.unwrap_or(default.audience),
+            per_audience_keys: settings.flag("token.per_audience_keys")?.unwrap_or(default.per_audience_keys),
             access_ttl: settings.duration("token.access_ttl")?.unwrap_or(default.access_ttl),
             leeway: settings.duration("token.leeway")?.unwrap_or(default.leeway),
         })
@@ -45,17 +48,24 @@ impl Token {
     pub(super) fn check(&self) -> Result<(), Error> {
         check_issuer(&self.issuer).map_err(|problem| Error::setting("token.issuer", problem))?;
         check_audience(&self.audience).map_err(|problem| Error::setting("token.audience", problem))?;
+        if self.per_audience_keys && self.audience.len() != 1 {
+            return Err(Error::setting(
+                "token.per_audience_keys",
+                "needs exactly one name in token.audience: a token has one signature, so it can be of one audience's key only",
+            ));
+        }
         check_duration("token.access_ttl", self.access_ttl, MINUTE..=HOUR)?;
         check_duration("token.leeway", self.leeway, Duration::ZERO..=MINUTE)
     }
 
     pub(super) fn print(&self, page: &mut Page) {
-        page.text("issuer", &self.issuer).list("audience", &self.audience);
+        page.text("issuer", &self.issuer).list("audience", &self.audience).flag("per_audience_keys", self.per_audience_keys);
         page.duration("access_ttl", self.access_ttl).duration("leeway", self.leeway);
     }
 }
 
-fn check_audience(audience: &[String]) -> Result<(), &'static str> {
+/// Names of services, as they stand in `aud`.
+pub(crate) fn check_audience(audience: &[String]) -> Result<(), &'static str> {
     if audience.is_empty() || audience.iter().any(String::is_empty) {
         return Err("needs at least one name, and none may be empty");
     }

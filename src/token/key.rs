@@ -32,6 +32,9 @@ pub(crate) struct Key {
     /// The first segment of every token of this key, with the dot.
     header: String,
     mac: Hmac<Sha256>,
+    /// What HKDF extracts from the bytes, which are not kept (RFC 5869 s2.2).
+    #[cfg(feature = "service")]
+    extracted: Hmac<Sha256>,
 }
 
 /// Why a key or a set of keys is refused. No variant holds key material.
@@ -127,7 +130,7 @@ impl KeyRing {
         Self::new(vec![Key::new(&kid, &bytes, 1)?])
     }
 
-    fn new(keys: Vec<Key>) -> Result<Self, UnusableKey> {
+    pub(super) fn new(keys: Vec<Key>) -> Result<Self, UnusableKey> {
         if keys.is_empty() {
             return Err(UnusableKey::NoKeys);
         }
@@ -170,14 +173,22 @@ impl KeyRing {
 }
 
 impl Key {
-    fn new(kid: &str, bytes: &[u8], number: usize) -> Result<Self, UnusableKey> {
+    pub(super) fn new(kid: &str, bytes: &[u8], number: usize) -> Result<Self, UnusableKey> {
         let well_named =
             (1..=64).contains(&kid.len()) && kid.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-'));
         if !well_named {
             return Err(UnusableKey::Kid(number));
         }
         let header = URL_SAFE_NO_PAD.encode(format!(r#"{{"typ":"at+jwt","alg":"HS256","kid":"{kid}"}}"#)) + ".";
-        Ok(Self { kid: kid.to_owned(), header, mac: prepare(bytes, number)? })
+        Ok(Self {
+            kid: kid.to_owned(),
+            header,
+            mac: prepare(bytes, number)?,
+            #[cfg(feature = "service")]
+            extracted: prepare_block(&Zeroizing::new(
+                Hmac::<Sha256>::new(&[0; 64].into()).chain_update(bytes).finalize().into_bytes().into(),
+            )),
+        })
     }
 
     /// Whether `signature` is this key's MAC over `signing_input`. Constant time in the signature.
@@ -201,17 +212,19 @@ impl Key {
     /// begins with a token's header, which no label does, so no signature is ever a derived key.
     #[cfg(feature = "service")]
     pub(crate) fn derive(&self, label: &'static str) -> Hmac<Sha256> {
-        let block = self.derive_bytes(label);
-        // A key shorter than a block of the hash is filled up with zeros (RFC 2104 s2): done here, it cannot have a wrong length.
-        let mut padded = Zeroizing::new([0; 64]);
-        padded[..32].copy_from_slice(&*block);
-        Hmac::new((&*padded).into())
+        prepare_block(&self.derive_bytes(label))
     }
 
     /// The bytes of such a key, for what is no MAC. A label is used for one or the other.
     #[cfg(feature = "service")]
     pub(crate) fn derive_bytes(&self, label: &'static str) -> Zeroizing<[u8; 32]> {
         Zeroizing::new(self.mac.clone().chain_update(label).chain_update([1]).finalize().into_bytes().into())
+    }
+
+    /// From this the keys of audiences are expanded.
+    #[cfg(feature = "service")]
+    pub(super) fn extracted(&self) -> Hmac<Sha256> {
+        self.extracted.clone()
     }
 
     #[cfg(feature = "service")]
@@ -257,6 +270,14 @@ fn prepare(bytes: &[u8], number: usize) -> Result<Hmac<Sha256>, UnusableKey> {
         return Err(UnusableKey::Guessable(number));
     }
     Hmac::new_from_slice(bytes).map_err(|_| UnusableKey::TooShort(number))
+}
+
+/// A key shorter than a block of the hash is filled up with zeros (RFC 2104 s2): done here, it cannot have a wrong length.
+#[cfg(feature = "service")]
+fn prepare_block(block: &Zeroizing<[u8; 32]>) -> Hmac<Sha256> {
+    let mut padded = Zeroizing::new([0; 64]);
+    padded[..32].copy_from_slice(&**block);
+    Hmac::new((&*padded).into())
 }
 
 #[cfg(all(test, feature = "service"))]

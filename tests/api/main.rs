@@ -6,6 +6,7 @@
 
 mod account;
 mod app;
+mod audience_keys;
 mod audit;
 mod auth_verify;
 mod contract;

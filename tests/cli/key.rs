@@ -265,3 +265,60 @@ fn an_export_that_others_can_read_is_warned_about_and_without_keys_there_is_none
     assert!(output.status.success() && String::from_utf8(output.stderr).unwrap().contains("chmod 600"));
     Place::new().run(&["key", "export", "--format", "env"]).exits(78);
 }
+
+#[test]
+fn a46_an_audience_gets_keys_of_its_own_in_each_format_and_its_service_signs_with_them() {
+    let place = Place::with_keys().set("HALLPASS__TOKEN__AUDIENCE", "orders").set("HALLPASS__TOKEN__PER_AUDIENCE_KEYS", "true");
+    rotate(&place);
+    let master = pairs(&place.read("keys.json"));
+    let export = |format: &str, audience: &str| place.run(&["key", "export", "--format", format, "--audience", audience]).ok().stdout;
+    let orders = pairs(&export("jwks", "orders"));
+    let kids = |pairs: &[(String, String)]| pairs.iter().map(|(kid, _)| kid.clone()).collect::<Vec<_>>();
+    assert_eq!(kids(&orders), kids(&master));
+    let all = [&master[..], &orders, &pairs(&export("jwks", "billing"))].concat();
+    assert_eq!(all.iter().map(|(_, k)| k).collect::<std::collections::BTreeSet<_>>().len(), 6, "no two are the same");
+    assert_eq!(export("env", "orders").matches(&format!("=base64url:{}\n", orders[1].1)).count(), 1);
+    assert!(export("envoy", "orders").contains(&orders[0].1));
+    let (kid, bytes) = haproxy_entry(export("haproxy", "orders").lines().next().unwrap());
+    assert_eq!((kid, URL_SAFE_NO_PAD.encode(bytes)), orders[0]);
+
+    // A service whose only keys are the exported ones believes what this one signs, and the others do not.
+    place.run_with(&["user", "add", "ada@example.org", "--password-stdin"], "plum kettle orbit seven").ok();
+    let service = place.serve(&[]);
+    let (status, body) = service.login("ada@example.org", "plum kettle orbit seven");
+    assert_eq!(status, 200);
+    let token = body["access_token"].as_str().unwrap();
+    assert_eq!(place.run_with(&["token", "inspect", "--json"], token).ok().json()[0]["verdict"], "valid");
+    for (audience, code) in [(Some("orders"), 0), (Some("billing"), 1), (None, 1)] {
+        let exported = match audience {
+            Some(audience) => export("jwks", audience),
+            None => place.read("keys.json"),
+        };
+        let other = Place::with_keys().set("HALLPASS__TOKEN__AUDIENCE", "orders");
+        other.write("keys.json", exported);
+        other.run_with(&["token", "inspect"], token).exits(code);
+    }
+}
+
+#[test]
+fn keys_that_would_verify_nothing_are_exported_with_a_word_about_it() {
+    let place = Place::with_keys();
+    let export = ["key", "export", "--format", "env", "--audience"];
+    assert!(place.run(&[&export[..], &["orders"]].concat()).ok().message().contains("token.per_audience_keys is off"));
+    let place = place.set("HALLPASS__TOKEN__PER_AUDIENCE_KEYS", "true");
+    assert!(place.run(&[&export[..], &["hallpass"]].concat()).ok().stderr.is_empty());
+    assert!(place.run(&[&export[..], &["orders"]].concat()).ok().message().contains("token.audience is another one"));
+    assert!(place.run(&export[..4]).ok().message().contains("--audience"));
+    for bad in ["", "a b", "a\u{1}"] {
+        place.run(&[&export[..], &[bad]].concat()).exits(2);
+    }
+}
+
+#[test]
+fn keys_of_audiences_need_exactly_one_audience() {
+    let place = Place::with_keys().set("HALLPASS__TOKEN__PER_AUDIENCE_KEYS", "true").set("HALLPASS__TOKEN__AUDIENCE", "orders,billing");
+    for args in [&["serve"][..], &["config", "check"]] {
+        let message = place.run(args).exits(78).message().to_owned();
+        assert!(message.contains("token.per_audience_keys") && message.contains("exactly one"), "{message}");
+    }
+}

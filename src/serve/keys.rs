@@ -1,0 +1,55 @@
+//! The keys of a process: read where the settings say, and proven before they are used.
+
+use super::Error;
+use crate::config::Config;
+use crate::token::{KeyRing, Signer, UnusableKey, Verifier, claims};
+
+/// The keys of `keys.file` or `keys.secret`.
+///
+/// # Errors
+/// [`Error::Keys`].
+pub fn key_ring(config: &Config) -> Result<KeyRing, Error> {
+    let ring = match (&config.keys.file, &config.keys.secret) {
+        (Some(path), _) => {
+            let json = crate::secret::Secret::read(path)
+                .map_err(|error| Error::Keys { setting: "keys.file", reason: format!("cannot read {}: {error}", path.display()) })?;
+            KeyRing::from_jwk_set(json.expose())
+        }
+        (None, Some(secret)) => KeyRing::from_secret(secret.expose()),
+        (None, None) => Err(UnusableKey::NoKeys),
+    };
+    ring.map_err(|error| unusable(config, &error))
+}
+
+pub(super) fn unusable(config: &Config, error: &UnusableKey) -> Error {
+    Error::Keys { setting: if config.keys.file.is_some() { "keys.file" } else { "keys.secret" }, reason: error.to_string() }
+}
+
+/// The keys that access tokens are signed and verified with: those of this ring, or with `token.per_audience_keys` those of the audience.
+///
+/// # Errors
+/// [`Error::Keys`]; the settings have been checked for having exactly one audience.
+pub fn access_keys(config: &Config, ring: &KeyRing) -> Result<KeyRing, Error> {
+    match (config.token.per_audience_keys, config.token.audience.as_slice()) {
+        (false, _) => Ok(ring.clone()),
+        (true, [audience]) => ring.for_audience(audience).map_err(|error| unusable(config, &error)),
+        (true, _) => Err(Error::Keys { setting: "token.per_audience_keys", reason: "needs exactly one name in token.audience".to_owned() }),
+    }
+}
+
+/// Signs and verifies once, so that a broken build or setting fails here and not at the first login.
+pub(super) fn self_test(config: &Config, signer: &Signer, verifier: &Verifier, now: i64) -> Result<(), Error> {
+    let claims = claims::Claims {
+        iss: &config.token.issuer,
+        sub: "cli_self-test",
+        aud: &config.token.audience,
+        exp: now + 60,
+        iat: now,
+        jti: "self-test",
+        client_id: "cli_self-test",
+        scope: "",
+        login: None,
+    };
+    let token = signer.sign(&claims).map_err(|error| Error::SelfTest(error.to_string()))?;
+    verifier.verify(token, now).map(|_| ()).map_err(|error| Error::SelfTest(error.to_string()))
+}
