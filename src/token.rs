@@ -12,6 +12,7 @@ pub mod claims;
 pub mod client_secret;
 pub mod error;
 mod json;
+mod jwk;
 pub mod key;
 #[cfg(feature = "service")]
 #[doc(hidden)]

@@ -8,13 +8,11 @@ use std::fmt;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use hmac::{Hmac, KeyInit as _, Mac as _};
-use serde::Deserialize;
-use serde::de::IgnoredAny;
 use sha2::Sha256;
 use thiserror::Error;
 use zeroize::Zeroizing;
 
-use super::weak;
+use super::{jwk, weak};
 
 /// The shortest key: as long as the MAC (RFC 7518 s3.2).
 pub const MIN_KEY_BYTES: usize = 32;
@@ -83,40 +81,13 @@ pub enum UnusableKey {
     UnknownForm,
 }
 
-/// `flatten` also keeps serde from taking a JSON array for the struct, member by member.
-#[derive(Deserialize)]
-struct JwkSet<'a> {
-    #[serde(borrow)]
-    keys: Vec<Jwk<'a>>,
-    #[serde(flatten)]
-    _not_understood: IgnoredAny,
-}
-
-/// RFC 7517 s4: members that are not understood are ignored, members that are understood twice are not.
-#[derive(Deserialize)]
-struct Jwk<'a> {
-    kty: Option<String>,
-    alg: Option<String>,
-    kid: Option<String>,
-    #[serde(rename = "use")]
-    usage: Option<String>,
-    key_ops: Option<Vec<String>>,
-    /// Borrowed, so that the key is copied nowhere on its way: only who read the file holds its text. A key has nothing to escape.
-    #[serde(borrow)]
-    k: Option<&'a str>,
-    #[serde(flatten)]
-    _not_understood: IgnoredAny,
-}
-
 impl KeyRing {
     /// Reads a JWK Set (RFC 7517) of symmetric keys. Costs one HMAC set-up a key.
     ///
     /// # Errors
     /// [`UnusableKey`] names the first key that is refused, by its number in the set (from 1), and why.
     pub fn from_jwk_set(json: &str) -> Result<Self, UnusableKey> {
-        let set: JwkSet = serde_json::from_str(json).map_err(|_| UnusableKey::NotAJwkSet)?;
-        let keys = set.keys.iter().zip(1..).map(|(jwk, number)| jwk.key(number)).collect::<Result<Vec<_>, _>>()?;
-        Self::new(keys)
+        Self::new(jwk::keys(json)?)
     }
 
     /// Reads one key written as `base64url:…`. Its `kid` is derived from it, so every replica with this secret has the same.
@@ -241,20 +212,6 @@ impl Key {
 impl fmt::Debug for Key {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Key").field("kid", &self.kid).finish_non_exhaustive()
-    }
-}
-
-impl Jwk<'_> {
-    fn key(&self, number: usize) -> Result<Key, UnusableKey> {
-        let signs = self.usage.as_deref().is_none_or(|usage| usage == "sig")
-            && self.key_ops.as_ref().is_none_or(|ops| ops.iter().any(|op| op == "sign" || op == "verify"));
-        if self.kty.as_deref() != Some("oct") || self.alg.as_deref() != Some("HS256") || !signs {
-            return Err(UnusableKey::NotHs256(number));
-        }
-        let kid = self.kid.as_deref().ok_or(UnusableKey::Kid(number))?;
-        let encoded = self.k.ok_or(UnusableKey::Encoding(number))?;
-        let bytes = Zeroizing::new(URL_SAFE_NO_PAD.decode(encoded).map_err(|_| UnusableKey::Encoding(number))?);
-        Key::new(kid, &bytes, number)
     }
 }
 
