@@ -15,7 +15,7 @@ use crate::config::Config;
 use crate::endpoints::{self, probes::Readiness};
 use crate::feed::Feed;
 use crate::guard::{Guard, NotAnOrigin, SessionLookup};
-use crate::http::{self, Cookies, TrustedProxies};
+use crate::http::{self, Cookies, Cors, TrustedProxies};
 use crate::store::{self, Database};
 use crate::token::{Signer, Verifier, verify::UnsafeVerifier};
 
@@ -169,12 +169,14 @@ fn listen(config: &Config, guard: Guard, authority: Authority, feed: Feed) -> Re
     let (lookup, is_open) = (SessionLookup::new(authority.clone()), config.registration.enabled);
     let cookies = Data::new(Cookies::new(guard.clone(), config.cookies.same_site));
     let proxies = TrustedProxies::new(&config.server.trusted_proxies);
+    let cors = Data::new(Cors::new(&config.server.cors_origins));
     let app = move || {
         App::new()
             .app_data(guard.clone())
             .app_data(lookup.clone())
             .app_data(shared.clone())
             .app_data(cookies.clone())
+            .app_data(cors.clone())
             .app_data(ready.clone())
             .app_data(proxies.clone())
             .configure(endpoints::registration(is_open))

@@ -6,16 +6,19 @@ use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::error::InternalError;
 use actix_web::http::header::{
-    CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, REFERRER_POLICY, VARY, X_CONTENT_TYPE_OPTIONS,
+    CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, REFERRER_POLICY, STRICT_TRANSPORT_SECURITY,
+    VARY, X_CONTENT_TYPE_OPTIONS,
 };
 use actix_web::middleware::Next;
+use actix_web::web::Data;
 use actix_web::{HttpMessage as _, HttpResponse, ResponseError as _};
 use futures_util::FutureExt as _;
 use uuid::Uuid;
 
-use super::Error;
 use super::access_log::AccessLine;
+use super::cors::{self, Page};
 use super::error::Problem;
+use super::{Cors, Error};
 use crate::authority;
 use crate::guard::csrf;
 
@@ -58,6 +61,29 @@ impl ErrorForm {
     }
 }
 
+/// What the answer to a request is given, known before it is answered.
+struct Dress {
+    id: RequestId,
+    form: ErrorForm,
+    page: Page,
+    /// Whether the connection is ours to speak of: behind a gateway that ends TLS, that is the gateway's matter.
+    is_tls: bool,
+}
+
+impl Dress {
+    fn of(request: &ServiceRequest) -> Self {
+        // As the router reads it: the same path may be written in many ways.
+        let path = request.match_info().as_str();
+        let cors = request.app_data::<Data<Cors>>();
+        Self {
+            id: RequestId::of(request.headers()),
+            form: ErrorForm::of(path),
+            page: cors.map_or(Page::Any, |cors| cors.page(path, request.headers())),
+            is_tls: request.app_config().secure(),
+        }
+    }
+}
+
 /// Middleware around the whole application; wrap it last, so that it is outermost.
 ///
 /// # Errors
@@ -66,38 +92,47 @@ pub async fn envelope(
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<BoxBody>, actix_web::Error> {
-    let id = RequestId::of(request.headers());
-    let line = AccessLine::begin(&request);
-    // As the router reads it: the same path may be written in many ways.
-    let form = ErrorForm::of(request.match_info().as_str());
-    if request.uri().path_and_query().is_some_and(|target| target.as_str().len() > MAX_URI_BYTES) {
-        let response = finish(request.error_response(Error::UriTooLong), &id, form);
-        line.end(&response, id.as_str());
-        return Ok(response);
+    let (dress, line) = (Dress::of(&request), AccessLine::begin(&request));
+    if let Some(early) = early_answer(&request, &dress.page) {
+        let response = match early {
+            Ok(response) => request.into_response(response),
+            Err(refusal) => request.error_response(refusal),
+        };
+        return Ok(finish(response, &dress, &line));
     }
-    request.extensions_mut().insert(id.clone());
+    request.extensions_mut().insert(dress.id.clone());
     match AssertUnwindSafe(async { next.call(request).await }).catch_unwind().await {
-        Ok(Ok(response)) => {
-            let response = finish(response.map_into_boxed_body(), &id, form);
-            line.end(&response, id.as_str());
-            Ok(response)
-        }
+        Ok(Ok(response)) => Ok(finish(response.map_into_boxed_body(), &dress, &line)),
         // What is left of the request is gone with the panic: the finished answer travels as an error.
-        Ok(Err(error)) => Err(unrouted(error.error_response(), &id, form, &line)),
-        Err(_panic) => Err(unrouted(Error::Panic.error_response(), &id, form, &line)),
+        Ok(Err(error)) => Err(unrouted(error.error_response(), &dress, &line)),
+        Err(_panic) => Err(unrouted(Error::Panic.error_response(), &dress, &line)),
     }
 }
 
-fn unrouted(response: HttpResponse, id: &RequestId, form: ErrorForm, line: &AccessLine) -> actix_web::Error {
-    let response = dress(response, id, form);
-    line.end_unrouted(response.status(), id.as_str());
+/// What no route is asked about.
+fn early_answer(request: &ServiceRequest, page: &Page) -> Option<Result<HttpResponse, Error>> {
+    if request.uri().path_and_query().is_some_and(|target| target.as_str().len() > MAX_URI_BYTES) {
+        return Some(Err(Error::UriTooLong));
+    }
+    match page {
+        Page::Allowed(_) if cors::is_preflight(request.method(), request.headers()) => Some(Ok(cors::admit_preflight())),
+        Page::Foreign if cors::is_preflight(request.method(), request.headers()) => Some(Err(Error::OriginNotAllowed)),
+        _ => None,
+    }
+}
+
+fn unrouted(response: HttpResponse, dress: &Dress, line: &AccessLine) -> actix_web::Error {
+    let response = put_on(response, dress);
+    line.end_unrouted(response.status(), dress.id.as_str());
     InternalError::from_response("answered", response).into()
 }
 
-fn finish(response: ServiceResponse<BoxBody>, id: &RequestId, form: ErrorForm) -> ServiceResponse<BoxBody> {
-    log_failure(&response, id);
+fn finish(response: ServiceResponse<BoxBody>, dress: &Dress, line: &AccessLine) -> ServiceResponse<BoxBody> {
+    log_failure(&response, &dress.id);
     let (request, response) = response.into_parts();
-    ServiceResponse::new(request, dress(response, id, form))
+    let response = ServiceResponse::new(request, put_on(response, dress));
+    line.end(&response, dress.id.as_str());
+    response
 }
 
 /// A failure of ours is logged once, here, with its causes and the id that the caller was given.
@@ -121,12 +156,12 @@ fn log_failure(response: &ServiceResponse<BoxBody>, id: &RequestId) {
 }
 
 /// Writes a problem's document and the headers that every answer has.
-fn dress(mut response: HttpResponse, id: &RequestId, form: ErrorForm) -> HttpResponse {
+fn put_on(mut response: HttpResponse, dress: &Dress) -> HttpResponse {
     let problem = response.extensions_mut().remove::<Problem>();
     let mut response = match problem {
         Some(problem) => {
-            let (document, media_type) = match form {
-                ErrorForm::Problem => (problem.document(id.as_str()), "application/problem+json"),
+            let (document, media_type) = match dress.form {
+                ErrorForm::Problem => (problem.document(dress.id.as_str()), "application/problem+json"),
                 ErrorForm::OAuth => (problem.oauth_document(), "application/json"),
             };
             let mut response = response.map_body(|_, _| BoxBody::new(document));
@@ -141,11 +176,15 @@ fn dress(mut response: HttpResponse, id: &RequestId, form: ErrorForm) -> HttpRes
     headers.insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'"));
     // On every route, since a cookie may decide any of them: a route that forgets it would poison somebody's cache.
     headers.insert(VARY, HeaderValue::from_static(csrf::VARY));
+    dress.page.admit(headers);
+    if dress.is_tls {
+        headers.insert(STRICT_TRANSPORT_SECURITY, HeaderValue::from_static("max-age=31536000; includeSubDomains"));
+    }
     // Nothing here may be kept by a cache unless a route says otherwise.
     if !headers.contains_key(CACHE_CONTROL) {
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     }
-    if let Ok(id) = HeaderValue::from_str(id.as_str()) {
+    if let Ok(id) = HeaderValue::from_str(dress.id.as_str()) {
         headers.insert(X_REQUEST_ID, id);
     }
     response

@@ -58,6 +58,9 @@ pub enum Error {
     /// A handler panicked. The panic itself is logged where it happened.
     #[error("a handler panicked")]
     Panic,
+    /// A page of this origin asked if it may ask.
+    #[error("no origin of ours")]
+    OriginNotAllowed,
     /// A credential is missing, or is not enough.
     #[error(transparent)]
     Refused(#[from] Refusal),
@@ -210,6 +213,7 @@ impl Error {
                 "Send the body as application/x-www-form-urlencoded in UTF-8, without a content encoding.",
             ),
             Error::InvalidBasicClient => invalid_client(),
+            Error::OriginNotAllowed => new(StatusCode::FORBIDDEN, "origin_not_allowed", "Pages of this origin may not ask here."),
             Error::Panic => internal(),
             Error::NotReady(_) => Problem::unavailable(1),
             Error::Refused(refusal) => Problem::refused(refusal),

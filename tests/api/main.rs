@@ -11,6 +11,7 @@ mod audit;
 mod auth_verify;
 mod contract;
 mod cookies;
+mod cors;
 mod device;
 mod hostile;
 mod login;
