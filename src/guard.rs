@@ -29,6 +29,9 @@
 //! A whole scope is guarded by [`Protect<P>`](Protect), as `web::scope("/admin").wrap(Protect::<Admin>::new())`.
 //! A route whose application data has no [`Guard`] answers 500 and logs how to mend it: forgetting never means allowing.
 //!
+//! What hallpass revokes before it expires is refused here too where the verifier's deny list is fed: `Follower` of the feature `feed` does that
+//! in the background, and [`Guard::with_freshness`] says what happens while it cannot.
+//!
 //! Browsers may send the token in a cookie where [`Guard::with_cookies`] says so; then 403 `csrf_failed` is what other sites' pages get.
 //!
 //! Refusals are the challenges of RFC 6750 s3 and RFC 9470 s3 with a problem document (RFC 9457) as body; [`Guard::render_with`] replaces
@@ -42,6 +45,7 @@ mod extract;
 #[cfg(feature = "service")]
 #[doc(hidden)]
 pub mod forwarded;
+pub mod freshness;
 pub mod live_session;
 mod middleware;
 pub mod policy;
@@ -65,6 +69,7 @@ pub use csrf::{NotAnOrigin, TrustedOrigins};
 #[doc(hidden)]
 pub use extract::MaybeSessionToEnd;
 pub use extract::{MaybeAccessToken, Require};
+pub use freshness::{Freshness, WhenStale};
 pub use live_session::{LiveSession, SessionLookup, SessionState, SessionStatus};
 pub use middleware::Protect;
 pub use policy::{Anyone, Policy};
@@ -85,6 +90,8 @@ struct Inner {
     render: Option<Arc<Render>>,
     /// Whose pages may use the cookie. None: there is no cookie.
     cookies: Option<TrustedOrigins>,
+    /// Whether the deny list can be relied on. None: nobody feeds it.
+    freshness: Option<Freshness>,
 }
 
 /// A request's token, kept with the request so that it is verified once; and by which guard, so that another guard does not believe it unseen.
@@ -96,7 +103,7 @@ struct Authenticated {
 impl Guard {
     /// A guard that believes what this verifier believes.
     pub fn new(verifier: Verifier) -> Self {
-        Self(Arc::new(Inner { verifier, clock: Clock::System, render: None, cookies: None }))
+        Self(Arc::new(Inner { verifier, clock: Clock::System, render: None, cookies: None, freshness: None }))
     }
 
     /// The same guard with another clock, for tests.
@@ -144,6 +151,12 @@ impl Guard {
         Ok(Self(Arc::new(Inner { cookies: Some(origins), ..Arc::unwrap_or_clone(self.0) })))
     }
 
+    /// The same guard that, while the verifier's deny list is staler than this allows, does what this says: [`WhenStale::Serve`] or
+    /// [`WhenStale::Refuse`]. Looking costs a read of the monotonic clock, and that only where it may refuse.
+    pub fn with_freshness(self, freshness: Freshness) -> Self {
+        Self(Arc::new(Inner { freshness: Some(freshness), ..Arc::unwrap_or_clone(self.0) }))
+    }
+
     /// The verifier in use.
     pub fn verifier(&self) -> &Verifier {
         &self.0.verifier
@@ -152,7 +165,8 @@ impl Guard {
     /// The token that this request carries, verified: what the extractors do, for code that has only the request.
     ///
     /// # Errors
-    /// [`Refusal::MissingToken`], [`Refusal::InvalidRequest`], [`Refusal::InvalidToken`] or, with cookies, [`Refusal::CsrfFailed`].
+    /// [`Refusal::MissingToken`], [`Refusal::InvalidRequest`], [`Refusal::InvalidToken`] or, with cookies, [`Refusal::CsrfFailed`];
+    /// [`Refusal::Unavailable`] for a good token when the deny list is stale and [`WhenStale::Refuse`] asked for.
     pub fn authenticate(&self, request: &HttpRequest) -> Result<AccessToken, Refusal> {
         if let Some(known) = request.extensions().get::<Authenticated>()
             && Arc::ptr_eq(&known.guard.0, &self.0)
@@ -160,7 +174,8 @@ impl Guard {
             return Ok(known.token.clone());
         }
         let token = credential::token(request, self.0.cookies.as_ref())?.ok_or(Refusal::MissingToken)?;
-        self.0.verifier.verify(token, self.0.clock.now()).map_err(Refusal::InvalidToken)
+        let token = self.0.verifier.verify(token, self.0.clock.now()).map_err(Refusal::InvalidToken)?;
+        if self.0.freshness.as_ref().is_some_and(Freshness::refuses) { Err(Refusal::Unavailable) } else { Ok(token) }
     }
 
     #[cfg(feature = "service")]

@@ -1,6 +1,8 @@
 #![doc = include_str!("../docs/architecture.md")]
 
 pub mod clock;
+#[cfg(feature = "feed")]
+pub mod follower;
 pub mod guard;
 pub mod token;
 

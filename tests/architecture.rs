@@ -41,6 +41,7 @@ const ROOMS: &[Room] = &[
     },
     Room { name: "clock", may_use: &[], never: &["actix_web", "sqlx", "tokio"] },
     Room { name: "guard", may_use: &["token", "clock"], never: &["sqlx", "bcrypt", "tokio", "clap", "config", "chrono"] },
+    Room { name: "follower", may_use: &["guard", "token", "clock"], never: &["actix_web", "sqlx", "bcrypt", "clap", "config", "chrono"] },
     Room { name: "logging", may_use: &[], never: &["actix_web", "sqlx", "chrono"] },
     Room { name: "secret", may_use: &[], never: &["actix_web", "sqlx"] },
     Room { name: "config", may_use: &["secret"], never: &["actix_web", "sqlx", "bcrypt"] },

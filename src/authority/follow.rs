@@ -15,7 +15,7 @@ use crate::store::revocation::{self, Cursor, OVERLAP};
 use crate::store::revocation_tail::Mark;
 use crate::token::Revocation;
 
-/// The most entries of one answer.
+/// The most entries of one answer. Followers take an answer with less than half of it for all that there was.
 const PAGE: u32 = 2000;
 /// What is told must have been complete this short a time ago: else whoever follows would take an old list for a new one.
 const STALE_AFTER: Duration = Duration::from_secs(10);

@@ -44,8 +44,8 @@ pub enum Refusal {
         /// How strong it must be.
         acr: Option<&'static str>,
     },
-    /// Whether the session is live could not be found out: 503, never "allow".
-    #[error("the session could not be looked up")]
+    /// Whether the session is live, or the token revoked, could not be found out: 503, never "allow".
+    #[error("it could not be found out whether the token still holds")]
     Unavailable,
     /// A cookie, sent by a page that may not use it: 403 without a challenge, since another token would not help (RFC 6750 knows no cookies).
     #[error("the request did not come from a trusted origin")]

@@ -13,6 +13,7 @@ mod contract;
 mod cookies;
 mod cors;
 mod device;
+mod follower;
 mod hostile;
 mod login;
 mod logout;
