@@ -14,6 +14,7 @@ use hallpass::config::Config;
 use hallpass::serve;
 use hallpass::store::account::{self, NewAccount};
 use hallpass::store::{Database, Email};
+use hallpass::token::KeyRing;
 use reqwest::{Client, RequestBuilder, Response};
 use serde_json::{Value, json};
 
@@ -95,6 +96,11 @@ impl TestApp {
     pub async fn stop(self) {
         self.handle.stop(false).await;
         drop(self.folder);
+    }
+
+    /// The keys that it signs with.
+    pub fn key_ring(&self) -> KeyRing {
+        serve::key_ring(&self.config).unwrap()
     }
 
     /// Where the SQLite file lies.

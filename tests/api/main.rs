@@ -24,6 +24,7 @@ mod oauth_introspect;
 mod oauth_metadata;
 mod oauth_revoke;
 mod oauth_token;
+mod orders;
 mod outage;
 mod overload;
 mod proxy;
