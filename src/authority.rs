@@ -3,8 +3,11 @@
 //! It decides who gets a token and what stands in it. It knows the store, the hashing threads and the signer; it knows nothing of requests,
 //! cookies or status codes, so the command line works over the same use cases as the endpoints.
 
+pub mod account_change;
 pub mod account_import;
 pub mod accounts;
+pub mod admin;
+pub mod administration;
 pub mod audit;
 pub mod client_credentials;
 pub mod clients;
@@ -13,6 +16,7 @@ pub mod follow;
 pub mod grant;
 pub mod hash_pool;
 pub mod hasher;
+pub mod id;
 pub mod introspect;
 mod known_clients;
 pub mod login;

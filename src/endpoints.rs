@@ -2,6 +2,10 @@
 
 pub mod account;
 pub mod account_otp;
+pub mod admin;
+pub mod admin_audit;
+pub mod admin_clients;
+pub mod admin_users;
 pub mod auth_verify;
 pub mod login;
 pub mod logout;
@@ -65,7 +69,32 @@ pub fn routes(config: &mut ServiceConfig) {
         .service(resource("/livez", "GET, HEAD", [web::get().to(probes::livez), web::head().to(probes::livez)]))
         .service(resource("/healthz", "GET, HEAD", [web::get().to(probes::livez), web::head().to(probes::livez)]))
         .service(resource("/readyz", "GET, HEAD", [web::get().to(probes::readyz), web::head().to(probes::readyz)]))
+        .configure(administration)
         .default_service(web::to(|| async { Err::<(), _>(Error::NotFound) }));
+}
+
+/// The routes of administrators. Each takes an [`admin::Administrator`].
+fn administration(config: &mut ServiceConfig) {
+    use {admin_audit as audit, admin_clients as clients, admin_users as users};
+    let (get, head, post, patch, delete) = (web::get, web::head, web::post, web::patch, web::delete);
+    config
+        .service(resource("/admin/users", "GET, HEAD, POST", [get().to(users::list), head().to(users::list), post().to(users::add)]))
+        .service(resource(
+            "/admin/users/{sub}",
+            "GET, HEAD, PATCH, DELETE",
+            [get().to(users::show), head().to(users::show), patch().to(users::change), delete().to(users::delete)],
+        ))
+        .service(resource("/admin/users/{sub}/logout", "POST", [post().to(users::log_out)]))
+        .service(resource("/admin/users/{sub}/password", "POST", [post().to(users::set_password)]))
+        .service(resource("/admin/users/{sub}/otp", "DELETE", [delete().to(users::remove_otp)]))
+        .service(resource(
+            "/admin/clients",
+            "GET, HEAD, POST",
+            [get().to(clients::list), head().to(clients::list), post().to(clients::add)],
+        ))
+        .service(resource("/admin/clients/{id}", "PATCH, DELETE", [patch().to(clients::change), delete().to(clients::remove)]))
+        .service(resource("/admin/clients/{id}/secret", "POST", [post().to(clients::rotate_secret)]))
+        .service(resource("/admin/audit", "GET, HEAD", [get().to(audit::list), head().to(audit::list)]));
 }
 
 /// The route that is there only when strangers may make accounts. Otherwise its path is 404 like any other.

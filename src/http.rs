@@ -10,6 +10,7 @@ pub mod envelope;
 pub mod error;
 pub mod form;
 pub mod forwarded;
+mod refused_use_case;
 mod session_status;
 
 pub use body::{JsonBody, OptionalJsonBody};

@@ -51,6 +51,7 @@ macro_rules! execute {
 }
 
 pub mod account;
+pub mod account_edit;
 pub mod audit;
 pub mod client;
 mod device;

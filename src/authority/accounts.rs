@@ -3,21 +3,29 @@
 //! What operators do, whether at the command line or over HTTP. A password that gets in here as text has to pass the rules for new ones; a
 //! hash from elsewhere has to be one that can be verified. It needs no signing key, and hashing threads only where something is hashed.
 
+use super::account_change::AccountChange;
+use super::admin::Behalf;
 use super::audit::{Event, Happening};
 use super::hasher::{HashingError, NewPasswordError};
+use super::id::{PERSON, is_id};
 use super::password_policy::{self, Violation};
 use super::{Authority, Error, Hasher, Password};
 use crate::clock::Clock;
 use crate::secret::Secret;
 use crate::store::account::{self, Account, NewAccount};
-use crate::store::{Database, Email};
+use crate::store::{Database, Email, second_factor};
 use crate::token::Scope;
+
+/// All scopes of a person together, in characters, and all roles: few enough that a token of them all can be minted.
+const LONGEST_SCOPE: usize = 1024;
+const LONGEST_ROLES: usize = 512;
 
 /// The accounts of a store.
 #[derive(Clone, Debug)]
 pub struct Accounts {
     pub(super) database: Database,
     pub(super) clock: Clock,
+    pub(super) behalf: Behalf,
 }
 
 /// Makes hashes of new passwords, if the rules allow them.
@@ -38,6 +46,8 @@ pub struct NewPerson {
     pub scopes: Vec<String>,
     /// Roles, likewise.
     pub roles: Vec<String>,
+    /// Whether logins are refused until somebody enables the account.
+    pub disabled: bool,
 }
 
 impl Authority {
@@ -69,24 +79,49 @@ impl NewPasswords {
 impl Accounts {
     /// The accounts of this store.
     pub fn new(database: Database, clock: Clock) -> Self {
-        Self { database, clock }
+        Self { database, clock, behalf: Behalf::Own }
     }
 
-    /// Adds a person with a password.
+    /// The same, on behalf of somebody.
+    pub fn on_behalf_of(self, behalf: Behalf) -> Self {
+        Self { behalf, ..self }
+    }
+
+    /// Adds a person. Without a password nobody can log in until somebody sets one.
     ///
     /// # Errors
-    /// [`Error::Invalid`] with every reason; [`Error::Conflict`] when the address is taken; [`Error::Busy`]; [`Error::StoreUnavailable`].
-    pub async fn add(&self, person: &NewPerson, password: Password, passwords: &NewPasswords) -> Result<Account, Error> {
+    /// [`Error::Invalid`] with every reason; [`Error::Conflict`] when the address is taken; [`Error::Busy`]; [`Error::StoreUnavailable`]; for
+    /// administrators [`Error::ScopeNotHeld`].
+    pub async fn add(&self, person: &NewPerson, password: Option<Password>, passwords: &NewPasswords) -> Result<Account, Error> {
         let email = parse_email(&person.email)?;
         let (scope, roles) = (parse_scope(&person.scopes)?, parse_roles(&person.roles)?);
+        self.behalf.may_grant("", &scope)?;
         // Asked first only to save the hashing: the insertion decides.
         if account::by_email(&self.database, &email).await?.is_some() {
             return Err(Error::Conflict);
         }
-        let password_hash = Some(passwords.hash(password, &email).await?);
-        let account = account::insert(&self.database, NewAccount { email, password_hash, scope, roles }, self.clock.now()).await?;
+        let password_hash = match password {
+            Some(password) => Some(passwords.hash(password, &email).await?),
+            None => None,
+        };
+        let (new, now) = (NewAccount { email, password_hash, scope, roles }, self.clock.now());
+        let account = match person.disabled {
+            true => account::insert_disabled(&self.database, new, now).await?,
+            false => account::insert(&self.database, new, now).await?,
+        };
         self.record(Event::AccountAdded, &account).await;
         Ok(account)
+    }
+
+    /// The account with this id.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`], also for what is no id; [`Error::StoreUnavailable`].
+    pub async fn by_id(&self, id: &str) -> Result<Account, Error> {
+        if !is_id(PERSON, id) {
+            return Err(Error::NotFound);
+        }
+        account::by_id(&self.database, id).await?.ok_or(Error::NotFound)
     }
 
     /// The account with this address.
@@ -109,59 +144,58 @@ impl Accounts {
     /// Refuses logins from now on, and ends the sessions there are. False: they were refused before.
     ///
     /// # Errors
-    /// [`Error::NotFound`]; [`Error::StoreUnavailable`].
+    /// Those of [`Accounts::change`].
     pub async fn disable(&self, account: &Account) -> Result<bool, Error> {
-        match account.disabled_at {
-            // The first time is the one that counts.
-            Some(_) => Ok(false),
-            None => {
-                self.set_disabled_at(account, Some(self.clock.now())).await?;
-                self.record(Event::AccountDisabled, account).await;
-                Ok(true)
-            }
-        }
+        self.set_disabled(account, true).await
     }
 
     /// Allows logins again. False: they were allowed.
     ///
     /// # Errors
-    /// [`Error::NotFound`]; [`Error::StoreUnavailable`].
+    /// Those of [`Accounts::change`].
     pub async fn enable(&self, account: &Account) -> Result<bool, Error> {
-        self.set_disabled_at(account, None).await?;
-        let is_news = account.disabled_at.is_some();
-        if is_news {
-            self.record(Event::AccountEnabled, account).await;
-        }
-        Ok(is_news)
+        self.set_disabled(account, false).await
     }
 
-    async fn set_disabled_at(&self, account: &Account, at: Option<i64>) -> Result<(), Error> {
-        found(account::set_disabled_at(&self.database, &account.id, at).await?)
-    }
-
-    /// Deletes an account for good, with its sessions.
-    ///
-    /// # Errors
-    /// [`Error::NotFound`]; [`Error::StoreUnavailable`].
-    pub async fn delete(&self, account: &Account) -> Result<(), Error> {
-        found(account::delete(&self.database, &account.id, self.clock.now()).await?)?;
-        self.record(Event::AccountDeleted, account).await;
-        Ok(())
+    async fn set_disabled(&self, account: &Account, disabled: bool) -> Result<bool, Error> {
+        let change = AccountChange { disabled: Some(disabled), ..AccountChange::default() };
+        let (before, after) = self.change(&account.id, &change).await?;
+        Ok(before.disabled_at != after.disabled_at)
     }
 
     /// Replaces the password and ends the sessions of the old one.
     ///
     /// # Errors
-    /// [`Error::Invalid`] with every reason; [`Error::NotFound`]; [`Error::Busy`]; [`Error::StoreUnavailable`].
+    /// [`Error::Invalid`] with every reason; [`Error::NotFound`]; [`Error::Busy`]; [`Error::StoreUnavailable`]; for administrators
+    /// [`Error::ScopeNotHeld`], [`Error::OwnRights`].
     pub async fn set_password(&self, account: &Account, password: Password, passwords: &NewPasswords) -> Result<(), Error> {
+        self.may_act_for(account)?;
         let hash = passwords.hash(password, &account.email).await?;
         found(account::set_password_hash(&self.database, &account.id, &hash, self.clock.now()).await?)?;
         self.record(Event::PasswordChanged, account).await;
         Ok(())
     }
 
+    /// Takes the second factor of somebody away who lost it. Doing it again changes nothing.
+    ///
+    /// # Errors
+    /// [`Error::StoreUnavailable`]; for administrators [`Error::ScopeNotHeld`], [`Error::OwnRights`].
+    pub async fn remove_second_factor(&self, account: &Account) -> Result<(), Error> {
+        self.may_act_for(account)?;
+        if second_factor::delete(&self.database, &account.id).await? {
+            self.record(Event::SecondFactorRemoved, account).await;
+        }
+        Ok(())
+    }
+
+    /// Their own proofs people change by themselves, where the old ones are asked for.
+    fn may_act_for(&self, account: &Account) -> Result<(), Error> {
+        self.behalf.is_another(&account.id)?;
+        self.behalf.may_act_for(&account.scope)
+    }
+
     async fn record(&self, event: Event, account: &Account) {
-        Happening::to_account(event, &account.id).record(&self.database, self.clock.now()).await;
+        Happening::to_account(event, &account.id).on_behalf_of(&self.behalf).record(&self.database, self.clock.now()).await;
     }
 }
 
@@ -169,28 +203,29 @@ fn found(was_there: bool) -> Result<(), Error> {
     if was_there { Ok(()) } else { Err(Error::NotFound) }
 }
 
-fn parse_email(text: &str) -> Result<Email, Error> {
+pub(super) fn parse_email(text: &str) -> Result<Email, Error> {
     Email::parse(text).map_err(|_| {
         invalid("email", "email_invalid", "An e-mail address has one @ between two parts, at most 254 ASCII characters, and no spaces.")
     })
 }
 
 /// Scopes as they are stored: each once, one space between.
-fn parse_scope(texts: &[String]) -> Result<String, Error> {
-    words(texts).ok_or_else(|| invalid("scope", "scope_invalid", "A scope is printable ASCII without spaces, quotes and backslashes."))
+pub(super) fn parse_scope(texts: &[String]) -> Result<String, Error> {
+    let rule = "A scope is printable ASCII without spaces, quotes and backslashes; all of a person have at most 1024 characters.";
+    words(texts, LONGEST_SCOPE).ok_or_else(|| invalid("scopes", "scope_invalid", rule))
 }
 
-fn parse_roles(texts: &[String]) -> Result<Vec<String>, Error> {
-    let roles = words(texts)
-        .ok_or_else(|| invalid("roles", "role_invalid", "A role is printable ASCII without spaces, quotes and backslashes."))?;
+pub(super) fn parse_roles(texts: &[String]) -> Result<Vec<String>, Error> {
+    let rule = "A role is printable ASCII without spaces, quotes and backslashes; all of a person have at most 512 characters.";
+    let roles = words(texts, LONGEST_ROLES).ok_or_else(|| invalid("roles", "role_invalid", rule))?;
     Ok(roles.split_terminator(' ').map(str::to_owned).collect())
 }
 
-fn words(texts: &[String]) -> Option<String> {
-    Scope::parse(&texts.join(" ")).ok().map(|words| words.normalized())
+fn words(texts: &[String], longest: usize) -> Option<String> {
+    Scope::parse(&texts.join(" ")).ok().map(|words| words.normalized()).filter(|words| words.len() <= longest)
 }
 
-fn invalid(field: &'static str, code: &'static str, message: &str) -> Error {
+pub(super) fn invalid(field: &'static str, code: &'static str, message: &str) -> Error {
     Error::Invalid { field, violations: vec![Violation { code, message: message.to_owned() }] }
 }
 
@@ -224,7 +259,7 @@ mod tests {
     }
 
     fn person(email: &str) -> NewPerson {
-        NewPerson { email: email.to_owned(), scopes: vec!["a b".to_owned(), "a".to_owned()], roles: vec!["r".to_owned()] }
+        NewPerson { email: email.to_owned(), scopes: vec!["a b".to_owned(), "a".to_owned()], roles: vec!["r".to_owned()], disabled: false }
     }
 
     fn password(text: &str) -> Password {
@@ -237,7 +272,7 @@ mod tests {
         let adding = (0..32).map(|n| {
             let (accounts, passwords) = (accounts.clone(), passwords.clone());
             let email = if n % 2 == 0 { "ada@example.org" } else { "ADA@example.org" };
-            tokio::spawn(async move { accounts.add(&person(email), password(PASSWORD), &passwords).await })
+            tokio::spawn(async move { accounts.add(&person(email), Some(password(PASSWORD)), &passwords).await })
         });
         let mut added = 0;
         for outcome in adding.collect::<Vec<_>>() {
@@ -255,7 +290,7 @@ mod tests {
     #[tokio::test]
     async fn c27_a_password_that_the_rules_forbid_changes_nothing_and_is_not_hashed() {
         let Fixture { accounts, passwords, _folder, .. } = fixture().await;
-        let ada = accounts.add(&person("ada@example.org"), password(PASSWORD), &passwords).await.unwrap();
+        let ada = accounts.add(&person("ada@example.org"), Some(password(PASSWORD)), &passwords).await.unwrap();
         let before = passwords.hasher.rounds();
         for text in ["short", "ada@example.org-ada@example.org", "a\0b plum kettle orbit seven", &"x1 ".repeat(30)] {
             let refused = accounts.set_password(&ada, password(text), &passwords).await.unwrap_err();
@@ -269,7 +304,7 @@ mod tests {
     #[tokio::test]
     async fn the_first_time_that_somebody_was_disabled_is_kept_and_a_new_password_has_its_own_time() {
         let Fixture { accounts, passwords, clock, _folder } = fixture().await;
-        accounts.add(&person("ada@example.org"), password(PASSWORD), &passwords).await.unwrap();
+        accounts.add(&person("ada@example.org"), Some(password(PASSWORD)), &passwords).await.unwrap();
         let ada = async || accounts.by_email("ada@example.org").await.unwrap();
         assert!(accounts.disable(&ada().await).await.unwrap());
         clock.advance(60);
@@ -288,7 +323,7 @@ mod tests {
     async fn what_is_not_there_is_not_found() {
         let Fixture { accounts, passwords, _folder, .. } = fixture().await;
         assert!(matches!(accounts.by_email("no address").await, Err(Error::NotFound)));
-        let ada = accounts.add(&person("ada@example.org"), password(PASSWORD), &passwords).await.unwrap();
+        let ada = accounts.add(&person("ada@example.org"), Some(password(PASSWORD)), &passwords).await.unwrap();
         accounts.delete(&ada).await.unwrap();
         assert!(matches!(accounts.by_email("ada@example.org").await, Err(Error::NotFound)));
         assert!(matches!(accounts.delete(&ada).await, Err(Error::NotFound)));
@@ -304,9 +339,10 @@ mod tests {
             email: email.to_owned(),
             scopes: vec![scope.to_owned()],
             roles: vec![role.to_owned()],
+            disabled: false,
         };
-        for (new, named) in [(bad("ada", "a", "r"), "email"), (bad("a@b", "a\"", "r"), "scope"), (bad("a@b", "a", "\u{e4}"), "roles")] {
-            let refused = accounts.add(&new, password(PASSWORD), &passwords).await.unwrap_err();
+        for (new, named) in [(bad("ada", "a", "r"), "email"), (bad("a@b", "a\"", "r"), "scopes"), (bad("a@b", "a", "\u{e4}"), "roles")] {
+            let refused = accounts.add(&new, Some(password(PASSWORD)), &passwords).await.unwrap_err();
             assert!(matches!(&refused, Error::Invalid { field, .. } if *field == named), "{refused}");
         }
     }

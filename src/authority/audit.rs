@@ -3,8 +3,11 @@
 //! The names are stable: operators search for them. A row holds ids and fixed words, nothing that somebody sent and nothing about a person.
 //! What cannot be written down is said in the log and stops nobody: a thief must not be kept in because the disk is full.
 
+use super::admin::Behalf;
 use crate::store::Database;
-use crate::store::audit::{self, Entry};
+use crate::store::audit;
+
+pub use crate::store::audit::Entry;
 
 /// How long rows are kept, in seconds: 90 days.
 pub const KEPT: i64 = 90 * 86_400;
@@ -24,6 +27,8 @@ pub enum Event {
     SessionRevoked,
     /// An account was made.
     AccountAdded,
+    /// An account was given another address, other scopes or other roles: `email`, `scopes` or `roles`.
+    AccountChanged,
     /// An account was disabled, which ended its sessions.
     AccountDisabled,
     /// An account was enabled again.
@@ -42,6 +47,8 @@ pub enum Event {
     StepUp,
     /// A client was made.
     ClientAdded,
+    /// A client was given another name or other scopes: `name` or `scopes`.
+    ClientChanged,
     /// A client was given another secret.
     ClientSecretRotated,
     /// A client was disabled, which revoked its tokens.
@@ -64,6 +71,7 @@ impl Event {
             Event::RefreshReuse => "refresh_reuse",
             Event::SessionRevoked => "session_revoked",
             Event::AccountAdded => "account_added",
+            Event::AccountChanged => "account_changed",
             Event::AccountDisabled => "account_disabled",
             Event::AccountEnabled => "account_enabled",
             Event::AccountDeleted => "account_deleted",
@@ -73,6 +81,7 @@ impl Event {
             Event::RecoveryCodeUsed => "recovery_code_used",
             Event::StepUp => "step_up",
             Event::ClientAdded => "client_added",
+            Event::ClientChanged => "client_changed",
             Event::ClientSecretRotated => "client_secret_rotated",
             Event::ClientDisabled => "client_disabled",
             Event::ClientEnabled => "client_enabled",
@@ -96,17 +105,19 @@ pub(super) struct Happening<'a> {
     pub(super) client_id: Option<&'a str>,
     /// A fixed word more.
     pub(super) detail: Option<&'static str>,
+    /// Who did it, where that is not whom it happened to; and from which address.
+    pub(super) actor: (Option<&'a str>, Option<&'a str>),
 }
 
 impl<'a> Happening<'a> {
     /// Something that happened to an account.
     pub(super) fn to_account(event: Event, account_id: &'a str) -> Self {
-        Self { event, account_id: Some(account_id), session_id: None, client_id: None, detail: None }
+        Self { event, account_id: Some(account_id), session_id: None, client_id: None, detail: None, actor: (None, None) }
     }
 
     /// Something that happened to a client, or that it did.
     pub(super) fn to_client(event: Event, client_id: &'a str) -> Self {
-        Self { event, account_id: None, session_id: None, client_id: Some(client_id), detail: None }
+        Self { event, account_id: None, session_id: None, client_id: Some(client_id), detail: None, actor: (None, None) }
     }
 
     /// Something that happened to a session.
@@ -119,16 +130,22 @@ impl<'a> Happening<'a> {
         Self { detail: Some(detail), ..self }
     }
 
+    /// As the work of whoever has it done.
+    pub(super) fn on_behalf_of(self, behalf: &'a Behalf) -> Self {
+        Self { actor: behalf.actor(), ..self }
+    }
+
     /// The row of it.
     pub(super) fn entry(&self, now: i64) -> Entry {
-        Entry::new(self.event.name(), self.account_id, self.session_id, self.detail, now).with_client(self.client_id)
+        let (actor, ip) = self.actor;
+        Entry::new(self.event.name(), self.account_id, self.session_id, self.detail, now).with_client(self.client_id).by(actor, ip)
     }
 
     /// The line of it. `-` where there is nothing to name.
     pub(super) fn log(&self) {
-        let [sub, session_id, client_id, detail] =
-            [self.account_id, self.session_id, self.client_id, self.detail].map(|text| text.unwrap_or("-"));
-        log::log!(target: "hallpass::audit", self.event.level(), event = self.event.name(), sub, session_id, client_id, detail; "{}", self.event.name());
+        let [sub, session_id, client_id, detail, actor, ip] =
+            [self.account_id, self.session_id, self.client_id, self.detail, self.actor.0, self.actor.1].map(|text| text.unwrap_or("-"));
+        log::log!(target: "hallpass::audit", self.event.level(), event = self.event.name(), sub, session_id, client_id, detail, actor, ip; "{}", self.event.name());
     }
 
     /// The line and the row, for what has happened already.

@@ -2,8 +2,8 @@
 //!
 //! No bcrypt: a secret of 256 random bits is not found by trying. No refresh token either: a client can ask again whenever it likes.
 
-use super::clients::is_id;
 use super::grant::granted_scope;
+use super::id::{self, is_id};
 use super::{Authority, Error};
 use crate::secret::Secret;
 use crate::store::client::{self, Client};
@@ -65,7 +65,7 @@ impl Authority {
 
     /// The client that this is, if it is there, enabled, and has this secret.
     pub(super) async fn authenticate_client(&self, credentials: &ClientCredentials) -> Result<Client, Error> {
-        if !is_id(&credentials.id) {
+        if !is_id(id::CLIENT, &credentials.id) {
             return Err(Error::InvalidClient);
         }
         let client = client::by_id(&self.database, &credentials.id).await?;

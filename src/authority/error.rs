@@ -58,6 +58,18 @@ pub enum Error {
     /// It exists already.
     #[error("it exists already")]
     Conflict,
+    /// The token's holder is no administrator any more.
+    #[error("no administrator")]
+    NotAdmin,
+    /// A scope that the administrator does not hold would be handed out, or come by.
+    #[error("the administrator does not hold all of the scope")]
+    ScopeNotHeld,
+    /// It is about the administrator's own rights or proofs.
+    #[error("this is about the administrator")]
+    OwnRights,
+    /// Nobody would be left to administrate.
+    #[error("this is the last administrator")]
+    LastAdmin,
     /// It does not exist.
     #[error("it does not exist")]
     NotFound,

@@ -98,7 +98,7 @@ impl Authority {
         let verdict = self.hasher.verify(request.password, stored).await?;
         let (Some(account), Verdict::Right { upgrade }) = (&account, verdict) else {
             let account_id = account.as_ref().map(|account| account.id.as_str());
-            Happening { event: Event::LoginFailed, account_id, session_id: None, client_id: None, detail: None }.log();
+            Happening { event: Event::LoginFailed, account_id, session_id: None, client_id: None, detail: None, actor: (None, None) }.log();
             return Err(Error::InvalidCredentials);
         };
         if let Some(upgrade) = upgrade {

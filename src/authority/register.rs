@@ -13,6 +13,6 @@ impl Authority {
     /// [`Error::Invalid`] with every reason; [`Error::Conflict`] when the address is taken; [`Error::Busy`]; [`Error::StoreUnavailable`].
     pub async fn register(&self, email: String, password: Password) -> Result<Account, Error> {
         let person = NewPerson { email, ..NewPerson::default() };
-        self.accounts().add(&person, password, &self.new_passwords()).await
+        self.accounts().add(&person, Some(password), &self.new_passwords()).await
     }
 }

@@ -2,9 +2,9 @@
 //!
 //! What people do over HTTP and operators at the command line. What is live is asked of the store each time: nothing here is remembered.
 
-use uuid::Uuid;
-
+use super::admin::Behalf;
 use super::audit::{Event, Happening};
+use super::id::{PLAIN, is_id};
 use super::{Authority, Error, SessionPolicy};
 use crate::clock::Clock;
 use crate::store::Database;
@@ -19,12 +19,18 @@ pub struct Sessions {
     database: Database,
     clock: Clock,
     policy: SessionPolicy,
+    behalf: Behalf,
 }
 
 impl Sessions {
     /// The sessions of this store, under this policy.
     pub fn new(database: Database, clock: Clock, policy: SessionPolicy) -> Self {
-        Self { database, clock, policy }
+        Self { database, clock, policy, behalf: Behalf::Own }
+    }
+
+    /// The same, on behalf of somebody.
+    pub fn on_behalf_of(self, behalf: Behalf) -> Self {
+        Self { behalf, ..self }
     }
 
     /// The live sessions of an account, the newest first, at most a thousand.
@@ -43,7 +49,7 @@ impl Sessions {
     /// # Errors
     /// [`Error::NotFound`], also for what is no id; [`Error::StoreUnavailable`].
     pub async fn by_id(&self, id: &str) -> Result<Session, Error> {
-        if !is_id(id) {
+        if !is_id(PLAIN, id) {
             return Err(Error::NotFound);
         }
         session::by_id(&self.database, id).await?.ok_or(Error::NotFound)
@@ -54,7 +60,7 @@ impl Sessions {
     /// # Errors
     /// [`Error::StoreUnavailable`]; [`Error::Internal`] for a damaged row.
     pub async fn is_live(&self, id: &str, account_id: &str) -> Result<bool, Error> {
-        if !is_id(id) {
+        if !is_id(PLAIN, id) {
             return Ok(false);
         }
         let session = session::of_account_in_force(&self.database, id, account_id).await?;
@@ -79,8 +85,8 @@ impl Sessions {
         self.end_because(why, Ending::All, account_id).await
     }
 
-    async fn end_because(&self, why: Happening<'_>, which: Ending<'_>, account_id: &str) -> Result<(), Error> {
-        let now = self.clock.now();
+    async fn end_because<'a>(&'a self, why: Happening<'a>, which: Ending<'_>, account_id: &str) -> Result<(), Error> {
+        let (why, now) = (why.on_behalf_of(&self.behalf), self.clock.now());
         if session::end_and_record(&self.database, which, account_id, &why.entry(now), now).await? {
             why.log();
         }
@@ -105,9 +111,4 @@ impl Authority {
         }
         self.end_session(account_id, &session.id, self.clock.now()).await
     }
-}
-
-/// Whether it has the form of our ids. PostgreSQL would fail at what is not even text to it, and that must not look like an outage.
-fn is_id(text: &str) -> bool {
-    Uuid::parse_str(text).is_ok_and(|id| id.to_string() == text)
 }

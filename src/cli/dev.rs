@@ -58,8 +58,8 @@ pub(super) async fn welcome(service: &Service) -> Result<(), Error> {
             accounts.enable(&account).await?;
         }
         Err(authority::Error::NotFound) => {
-            let demo = NewPerson { email: EMAIL.to_owned(), scopes: vec![SCOPE.to_owned()], roles: vec![ROLE.to_owned()] };
-            accounts.add(&demo, given(), &passwords).await?;
+            let demo = NewPerson { email: EMAIL.to_owned(), scopes: vec![SCOPE.to_owned()], roles: vec![ROLE.to_owned()], disabled: false };
+            accounts.add(&demo, Some(given()), &passwords).await?;
         }
         Err(error) => return Err(error.into()),
     }

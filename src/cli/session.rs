@@ -5,6 +5,7 @@ use serde::Serialize;
 
 use super::{Error, SettingsFile, output, wait_for};
 use crate::authority::accounts::Accounts;
+use crate::authority::admin::Behalf;
 use crate::authority::sessions::Sessions;
 use crate::authority::{self, SessionPolicy};
 use crate::clock::Clock;
@@ -61,7 +62,7 @@ fn with_store(config: &Config, work: impl AsyncFnOnce(&Accounts, &Sessions) -> R
     wait_for(async {
         let database = serve::database(config)?;
         database.migrate().await?;
-        let sessions = Sessions::new(database.clone(), Clock::System, SessionPolicy::from(&config.sessions));
+        let sessions = Sessions::new(database.clone(), Clock::System, SessionPolicy::from(&config.sessions)).on_behalf_of(Behalf::Operator);
         let outcome = work(&Accounts::new(database.clone(), Clock::System), &sessions).await;
         database.close().await;
         outcome

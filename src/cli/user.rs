@@ -9,6 +9,7 @@ use super::record::{self, Record};
 use super::{Error, SettingsFile, output, wait_for};
 use crate::authority;
 use crate::authority::accounts::{Accounts, NewPasswords, NewPerson};
+use crate::authority::admin::Behalf;
 use crate::clock::Clock;
 use crate::config::{Config, Section};
 use crate::serve;
@@ -97,6 +98,7 @@ pub(super) fn run(command: UserCommand, settings: &SettingsFile) -> Result<(), E
         UserCommand::List { json } => with_accounts(&config, async |accounts| list(accounts, json).await),
         UserCommand::Show { person, json } => with_person(&config, &person, async |_, account| show(account, json)),
         UserCommand::Disable(person) => with_person(&config, &person, async |accounts, account| {
+            warn_of_last_admin(accounts, account).await?;
             let is_news = accounts.disable(account).await.map_err(refusal)?;
             tell(if is_news { "disabled" } else { "already disabled:" }, account)
         }),
@@ -105,6 +107,7 @@ pub(super) fn run(command: UserCommand, settings: &SettingsFile) -> Result<(), E
             tell(if is_news { "enabled" } else { "not disabled:" }, account)
         }),
         UserCommand::Delete(person) => with_person(&config, &person, async |accounts, account| {
+            warn_of_last_admin(accounts, account).await?;
             accounts.delete(account).await.map_err(refusal)?;
             tell("deleted", account)
         }),
@@ -123,7 +126,8 @@ pub(super) fn with_accounts(config: &Config, work: impl AsyncFnOnce(&Accounts) -
     wait_for(async {
         let database = serve::database(config)?;
         database.migrate().await?;
-        let outcome = work(&Accounts::new(database.clone(), Clock::System)).await;
+        let accounts = Accounts::new(database.clone(), Clock::System).on_behalf_of(Behalf::Operator);
+        let outcome = work(&accounts).await;
         database.close().await;
         outcome
     })
@@ -136,6 +140,14 @@ fn with_person(config: &Config, person: &Person, work: impl AsyncFnOnce(&Account
     })
 }
 
+/// Over HTTP this would be refused. Whoever has the database at hand can make another one.
+async fn warn_of_last_admin(accounts: &Accounts, account: &Account) -> Result<(), Error> {
+    if accounts.is_last_admin(account).await? {
+        output::message("hallpass: nobody else can administrate: add somebody with --scope hallpass:admin");
+    }
+    Ok(())
+}
+
 fn add(config: &Config, command: Add) -> Result<(), Error> {
     let Add { person, roles, scopes, password, json } = command;
     with_accounts(config, async |accounts| {
@@ -144,8 +156,8 @@ fn add(config: &Config, command: Add) -> Result<(), Error> {
             return Err(refusal(authority::Error::Conflict));
         }
         let password = password.read(&person.email)?;
-        let person = NewPerson { email: person.email, scopes, roles };
-        let account = accounts.add(&person, password, &new_passwords(config)?).await.map_err(refusal)?;
+        let person = NewPerson { email: person.email, scopes, roles, disabled: false };
+        let account = accounts.add(&person, Some(password), &new_passwords(config)?).await.map_err(refusal)?;
         if json { output::json(&Record::of(&account)) } else { output::line(format_args!("added {} as {}", person.email, account.id)) }
     })
 }

@@ -2,7 +2,7 @@
 //!
 //! Texts are fixed: nothing that came in, no inner error and no path ever goes out. The cause stays in the error, for the log.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::borrow::Cow;
 
 use actix_web::http::StatusCode;
 use actix_web::http::header::{ALLOW, HeaderName, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
@@ -11,16 +11,21 @@ use serde::Serialize;
 use serde_json::{Value, json};
 use thiserror::Error;
 
+use super::refused_use_case::authority_problem;
 use crate::authority;
+use crate::authority::admin::ADMIN;
 use crate::authority::password_policy::Violation;
 use crate::guard::Refusal;
 use crate::token::InvalidToken;
 
 /// A token is as good as its session.
-const SESSION_OVER: Refusal = Refusal::InvalidToken(InvalidToken::Revoked);
+pub(super) const SESSION_OVER: Refusal = Refusal::InvalidToken(InvalidToken::Revoked);
 
 /// What may change a second factor: a login that used it, and is as recent as every route asks that changes how one logs in.
-const TOO_WEAK: Refusal = Refusal::InsufficientUserAuthentication { max_age: Some(300), acr: Some("2") };
+pub(super) const TOO_WEAK: Refusal = Refusal::InsufficientUserAuthentication { max_age: Some(300), acr: Some("2") };
+
+/// An administrator who was demoted since the token was issued.
+pub(super) const NOT_ADMIN: Refusal = Refusal::InsufficientScope { scope: Cow::Borrowed(ADMIN) };
 
 /// Why a request gets no answer of its own. Refusals of guarded routes come as [`Refusal`] and look the same on the wire.
 #[derive(Debug, Error)]
@@ -121,15 +126,15 @@ const OAUTH_CODES: [&str; 7] = [
 ];
 
 impl Problem {
-    fn new(status: StatusCode, code: &'static str, title: &'static str) -> Self {
+    pub(super) fn new(status: StatusCode, code: &'static str, title: &'static str) -> Self {
         Self { status, code, title, retry_after: None, violations: None }
     }
 
-    fn refused(refusal: &Refusal) -> Self {
+    pub(super) fn refused(refusal: &Refusal) -> Self {
         Self { retry_after: refusal.retry_after(), ..Self::new(refusal.status(), refusal.code(), refusal.title()) }
     }
 
-    fn unavailable(retry_after: u64) -> Self {
+    pub(super) fn unavailable(retry_after: u64) -> Self {
         let problem =
             Self::new(StatusCode::SERVICE_UNAVAILABLE, "temporarily_unavailable", "The service is busy or not ready. Try again shortly.");
         Self { retry_after: Some(retry_after), ..problem }
@@ -184,6 +189,9 @@ impl Error {
             Error::Refused(refusal) => refusal,
             Error::Authority(authority::Error::SessionOver) => &SESSION_OVER,
             Error::Authority(authority::Error::WeakLogin) => &TOO_WEAK,
+            Error::Authority(authority::Error::NotAdmin) => &NOT_ADMIN,
+            // Which one is in the request: nothing of it is repeated.
+            Error::Authority(authority::Error::ScopeNotHeld) => &Refusal::InsufficientRole,
             // What was sent is no access token, so there is nothing to say about one.
             Error::Authority(
                 authority::Error::InvalidCredentials | authority::Error::OtpRequired | authority::Error::InvalidRefreshToken,
@@ -222,60 +230,15 @@ impl Error {
     }
 }
 
-fn authority_problem(error: &authority::Error) -> Problem {
-    use authority::Error as Authority;
-    let new = Problem::new;
-    match error {
-        Authority::InvalidCredentials => {
-            new(StatusCode::UNAUTHORIZED, "invalid_credentials", "The e-mail address, the password or the code is wrong.")
-        }
-        Authority::OtpRequired => new(StatusCode::UNAUTHORIZED, "otp_required", "This account also needs a one-time code."),
-        Authority::WeakLogin => Problem::refused(&TOO_WEAK),
-        Authority::TooManyRequests { retry_after } => {
-            let problem = new(StatusCode::TOO_MANY_REQUESTS, "too_many_requests", "Too many failed tries. Wait before the next one.");
-            Problem { retry_after: Some(*retry_after), ..problem }
-        }
-        Authority::InvalidRefreshToken => {
-            new(StatusCode::UNAUTHORIZED, "invalid_refresh_token", "The refresh token is not valid any more. Log in again.")
-        }
-        Authority::InvalidClient => invalid_client(),
-        Authority::InvalidGrant => new(StatusCode::BAD_REQUEST, "invalid_grant", "The refresh token is not valid any more. Log in again."),
-        Authority::UnauthorizedClient => new(StatusCode::BAD_REQUEST, "unauthorized_client", "The client is not allowed to do this."),
-        Authority::UnsupportedGrantType => new(
-            StatusCode::BAD_REQUEST,
-            "unsupported_grant_type",
-            "This grant type is not given here: use client_credentials or refresh_token.",
-        ),
-        Authority::SessionOver => Problem::refused(&SESSION_OVER),
-        Authority::TwoSessions => malformed(),
-        Authority::InvalidScope => new(StatusCode::BAD_REQUEST, "invalid_scope", "The requested scope is malformed or not held."),
-        Authority::Busy => Problem::unavailable(staggered()),
-        Authority::StoreUnavailable(_) => Problem::unavailable(3),
-        Authority::Conflict => new(StatusCode::CONFLICT, "conflict", "This exists already."),
-        Authority::NotFound => new(StatusCode::NOT_FOUND, "not_found", "There is nothing here."),
-        Authority::Invalid { field, violations } => {
-            let problem = new(StatusCode::UNPROCESSABLE_ENTITY, "validation_failed", "Some values are not acceptable.");
-            Problem { violations: Some((field, violations.clone())), ..problem }
-        }
-        Authority::Internal(_) => internal(),
-    }
-}
-
-/// 1, 2 or 3 seconds in turn, so that those who are refused together do not come back together.
-fn staggered() -> u64 {
-    static TURN: AtomicU64 = AtomicU64::new(0);
-    1 + TURN.fetch_add(1, Ordering::Relaxed) % 3
-}
-
-fn malformed() -> Problem {
+pub(super) fn malformed() -> Problem {
     Problem::new(StatusCode::BAD_REQUEST, "invalid_request", "The request is malformed.")
 }
 
-fn invalid_client() -> Problem {
+pub(super) fn invalid_client() -> Problem {
     Problem::new(StatusCode::UNAUTHORIZED, "invalid_client", "The client is unknown, or its credentials are wrong or missing.")
 }
 
-fn internal() -> Problem {
+pub(super) fn internal() -> Problem {
     Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "The server failed. The request id tells its operator where to look.")
 }
 

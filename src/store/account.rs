@@ -88,10 +88,21 @@ impl Account {
 /// # Errors
 /// [`Error::Conflict`]: the address is taken. [`Error::Invalid`]: scopes or roles that could not be read back.
 pub async fn insert(database: &Database, new: NewAccount, now: i64) -> Result<Account, Error> {
-    let account = new.into_account(now)?;
+    insert_account(database, new.into_account(now)?).await
+}
+
+/// Makes an account that is disabled from the beginning.
+///
+/// # Errors
+/// Those of [`insert`].
+pub async fn insert_disabled(database: &Database, new: NewAccount, now: i64) -> Result<Account, Error> {
+    insert_account(database, Account { disabled_at: Some(now), ..new.into_account(now)? }).await
+}
+
+async fn insert_account(database: &Database, account: Account) -> Result<Account, Error> {
     let (hash, roles) = (account.password_hash.as_ref().map(Secret::expose), account.roles.join(" "));
-    let insert = "INSERT INTO account (id, email, email_folded, password_hash, scopes, roles, created_at, password_changed_at) \
-                  VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
+    let insert = "INSERT INTO account (id, email, email_folded, password_hash, scopes, roles, created_at, disabled_at, password_changed_at) \
+                  VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)";
     execute!(
         database,
         sqlx::query(insert)
@@ -102,6 +113,7 @@ pub async fn insert(database: &Database, new: NewAccount, now: i64) -> Result<Ac
             .bind(&account.scope)
             .bind(&roles)
             .bind(account.created_at)
+            .bind(account.disabled_at)
             .bind(account.password_changed_at)
     )?;
     Ok(account)
@@ -144,21 +156,6 @@ pub async fn list(database: &Database, after: Option<&str>, limit: u32) -> Resul
         .map(|row| Account::read(&row))
         .fetch_all(pool))?;
     rows.into_iter().collect()
-}
-
-/// Disables an account since a time, which ends its sessions and revokes what was issued to it; or enables it again (None). False: there
-/// is no such account.
-///
-/// # Errors
-/// [`Error::Unavailable`].
-pub async fn set_disabled_at(database: &Database, id: &str, disabled_at: Option<i64>) -> Result<bool, Error> {
-    match disabled_at {
-        Some(now) => {
-            let disable = statement::step("UPDATE account SET disabled_at = $2 WHERE id = $1").text(id).number(now);
-            change_and_end_sessions(database, id, disable, now).await
-        }
-        None => Ok(execute!(database, sqlx::query("UPDATE account SET disabled_at = NULL WHERE id = $1").bind(id))? > 0),
-    }
 }
 
 /// Sets a new password at `now`, which ends the account's sessions and revokes what was issued to it. False: there is no such account.
@@ -205,10 +202,14 @@ pub async fn set_own_password_hash(database: &Database, new: OwnPassword<'_>, no
 /// Sessions are revoked one by one: a login of the same second as the change is not to be caught with them. The subject's entry is for a
 /// login that was being made meanwhile, and for sessions that were swept.
 async fn change_and_end_sessions(database: &Database, id: &str, change: Step<'_>, now: i64) -> Result<bool, Error> {
-    let end = session::ended(id, Ending::All, now);
-    let steps = [change, end, revocation::of_ended_sessions(id, now), revocation::of_subject(id, now, now)];
-    let changed = statement::transaction(database, &steps).await?;
-    Ok(changed.first().is_some_and(|accounts| *accounts > 0))
+    let [end, revoke, revoke_subject] = sessions_ended(id, now);
+    let changed = statement::transaction(database, &[change.decides(), end, revoke, revoke_subject]).await?;
+    Ok(!changed.is_empty())
+}
+
+/// Ends the sessions of an account and revokes what was issued to it.
+pub(super) fn sessions_ended(id: &str, now: i64) -> [Step<'_>; 3] {
+    [session::ended(id, Ending::All, now), revocation::of_ended_sessions(id, now), revocation::of_subject(id, now, now)]
 }
 
 /// Replaces a hash by another one of the same password: only if it is still `old`, so that it never undoes a change of the password that
@@ -220,16 +221,4 @@ pub async fn upgrade_password_hash(database: &Database, id: &str, old: &Secret, 
     let update = "UPDATE account SET password_hash = $3 WHERE id = $1 AND password_hash = $2";
     let rows = execute!(database, sqlx::query(update).bind(id).bind(old.expose()).bind(new.expose()))?;
     Ok(rows > 0)
-}
-
-/// Deletes an account for good, with its sessions, and revokes what was issued to it. False: there was none.
-///
-/// # Errors
-/// [`Error::Unavailable`].
-pub async fn delete(database: &Database, id: &str, now: i64) -> Result<bool, Error> {
-    // A login or a refresh that was granted a moment before may bear a time that is later by as much as clocks differ. After that there is
-    // nothing to grant.
-    let revoke = revocation::of_subject(id, revocation::after(now), now);
-    let changed = statement::transaction(database, &[revoke, statement::step("DELETE FROM account WHERE id = $1").text(id)]).await?;
-    Ok(changed.last().is_some_and(|accounts| *accounts > 0))
 }

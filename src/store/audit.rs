@@ -25,18 +25,37 @@ pub struct Entry {
     pub detail: Option<String>,
     /// Which client it is about, or was the work of.
     pub client_id: Option<String>,
+    /// Who did it, where that is not the account or the client itself.
+    pub actor: Option<String>,
+    /// From which address.
+    pub ip: Option<String>,
 }
 
 impl Entry {
     /// An event of `now`, with a new id.
     pub fn new(event: &'static str, account_id: Option<&str>, session_id: Option<&str>, detail: Option<&'static str>, now: i64) -> Self {
         let [account_id, session_id, detail] = [account_id, session_id, detail].map(|text| text.map(str::to_owned));
-        Self { id: new_id("", now), at: now, event: event.to_owned(), account_id, session_id, detail, client_id: None }
+        Self {
+            id: new_id("", now),
+            at: now,
+            event: event.to_owned(),
+            account_id,
+            session_id,
+            detail,
+            client_id: None,
+            actor: None,
+            ip: None,
+        }
     }
 
     /// The same, about a client or by one.
     pub fn with_client(self, client_id: Option<&str>) -> Self {
         Self { client_id: client_id.map(str::to_owned), ..self }
+    }
+
+    /// The same, as the work of somebody else.
+    pub fn by(self, actor: Option<&str>, ip: Option<&str>) -> Self {
+        Self { actor: actor.map(str::to_owned), ip: ip.map(str::to_owned), ..self }
     }
 
     fn read<R: Columns>(row: &R) -> Result<Self, Error> {
@@ -49,6 +68,8 @@ impl Entry {
             session_id: record.optional_text("session_id")?,
             detail: record.optional_text("detail")?,
             client_id: record.optional_text("client_id")?,
+            actor: record.optional_text("actor")?,
+            ip: record.optional_text("ip")?,
         })
     }
 }
@@ -97,9 +118,10 @@ pub async fn sweep(database: &Database, limit: u32, before: i64) -> Result<u64, 
 
 /// Writes an event down, as a step of a transaction.
 pub(super) fn written(entry: &Entry) -> Step<'_> {
-    let insert = "INSERT INTO audit (id, at, event, account_id, session_id, detail, client_id) VALUES ($1, $2, $3, $4, $5, $6, $7)";
+    let insert = "INSERT INTO audit (id, at, event, account_id, session_id, detail, client_id, actor, ip) \
+                  VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)";
     let step = statement::step(insert).text(&entry.id).number(entry.at).text(&entry.event);
-    [&entry.account_id, &entry.session_id, &entry.detail, &entry.client_id]
+    [&entry.account_id, &entry.session_id, &entry.detail, &entry.client_id, &entry.actor, &entry.ip]
         .into_iter()
         .fold(step, |step, text| step.optional_text(text.as_deref()))
 }

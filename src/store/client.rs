@@ -3,8 +3,7 @@
 //! Lookups are by id or by name. What a name may be, what scopes mean and which secret is right is decided elsewhere.
 
 use super::row::{Columns, Record, is_word_list};
-use super::statement::{self, Step};
-use super::{Database, Error, new_id, revocation};
+use super::{Database, Error, audit, new_id, revocation, statement};
 use crate::token::client_secret::SecretHash;
 
 const TABLE: &str = "client";
@@ -130,35 +129,39 @@ pub async fn rotate_secret(database: &Database, id: &str, secret_hash: &SecretHa
     Ok(execute!(database, sqlx::query(update).bind(id).bind(&hash).bind(now))? > 0)
 }
 
-/// Disables a client since a time, which revokes its tokens; or enables it again (None). False: there is no such client, or it is so
-/// already.
+/// A change of a client by an operator, who looked at it before.
+#[derive(Clone, Copy, Debug)]
+pub struct Edit<'a> {
+    /// The client as it was found.
+    pub before: &'a Client,
+    /// The same with another name, another scope, disabled or enabled.
+    pub after: &'a Client,
+    /// What is written down of it.
+    pub why: &'a [audit::Entry],
+}
+
+/// Changes a client, if it is still as it was found; disabling it revokes its tokens. False: it is not, or is gone, and nothing was changed.
 ///
 /// # Errors
-/// [`Error::Unavailable`].
-pub async fn set_disabled_at(database: &Database, id: &str, disabled_at: Option<i64>) -> Result<bool, Error> {
-    match disabled_at {
-        Some(now) => {
-            let disable = "UPDATE client SET disabled_at = $2 WHERE id = $1 AND disabled_at IS NULL";
-            change_and_revoke(database, [statement::step(disable).text(id).number(now), revocation::of_client(id, now)]).await
-        }
-        None => {
-            let enable = "UPDATE client SET disabled_at = NULL WHERE id = $1 AND disabled_at IS NOT NULL";
-            Ok(execute!(database, sqlx::query(enable).bind(id))? > 0)
-        }
+/// [`Error::Conflict`]: the name is taken. [`Error::Unavailable`].
+pub async fn edit(database: &Database, Edit { before, after, why }: Edit<'_>, now: i64) -> Result<bool, Error> {
+    let update = "UPDATE client SET name = $2, scopes = $3, disabled_at = NULLIF($4, -1) \
+                  WHERE id = $1 AND name = $5 AND scopes = $6 AND COALESCE(disabled_at, -1) = $7";
+    let update = statement::step(update).text(&before.id).text(&after.name).text(&after.scope).number(after.disabled_at.unwrap_or(-1));
+    let mut steps = vec![update.text(&before.name).text(&before.scope).number(before.disabled_at.unwrap_or(-1)).decides()];
+    if before.disabled_at.is_none() && after.disabled_at.is_some() {
+        steps.push(revocation::of_client(&before.id, now));
     }
+    steps.extend(why.iter().map(|entry| audit::written(entry).aside()));
+    Ok(!statement::transaction(database, &steps).await?.is_empty())
 }
 
 /// Deletes a client for good, and revokes its tokens. False: there was none.
 ///
 /// # Errors
 /// [`Error::Unavailable`].
-pub async fn delete(database: &Database, id: &str, now: i64) -> Result<bool, Error> {
-    let delete = statement::step("DELETE FROM client WHERE id = $1").text(id);
-    let changed = statement::transaction(database, &[revocation::of_client(id, now), delete]).await?;
-    Ok(changed.last().is_some_and(|clients| *clients > 0))
-}
-
-async fn change_and_revoke(database: &Database, steps: [Step<'_>; 2]) -> Result<bool, Error> {
-    let changed = statement::transaction(database, &steps).await?;
-    Ok(changed.first().is_some_and(|clients| *clients > 0))
+pub async fn delete(database: &Database, id: &str, why: &audit::Entry, now: i64) -> Result<bool, Error> {
+    let delete = statement::step("DELETE FROM client WHERE id = $1").text(id).decides();
+    let steps = [revocation::of_client(id, now), delete, audit::written(why).aside()];
+    Ok(!statement::transaction(database, &steps).await?.is_empty())
 }

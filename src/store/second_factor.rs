@@ -129,3 +129,25 @@ pub async fn remove(database: &Database, account_id: &str, is_strong: bool, prov
     let removed = execute!(database, sqlx::query(delete).bind(account_id).bind(i64::from(is_strong)).bind(proven_at))?;
     Ok(removed > 0 || by_account(database, account_id).await?.is_none())
 }
+
+/// Removes the second factor of an account, confirmed or not, whoever proved what. False: there was none.
+///
+/// # Errors
+/// [`Error::Unavailable`].
+pub async fn delete(database: &Database, account_id: &str) -> Result<bool, Error> {
+    Ok(execute!(database, sqlx::query("DELETE FROM second_factor WHERE account_id = $1").bind(account_id))? > 0)
+}
+
+/// Which accounts, from one id to another, have a confirmed one.
+///
+/// # Errors
+/// [`Error::Corrupt`], [`Error::Unavailable`].
+pub async fn confirmed_between(database: &Database, first: &str, last: &str) -> Result<Vec<String>, Error> {
+    let select = "SELECT account_id FROM second_factor WHERE account_id >= $1 AND account_id <= $2 AND confirmed_at IS NOT NULL";
+    let rows = on!(database, |pool| sqlx::query(select)
+        .bind(first)
+        .bind(last)
+        .map(|row| Ok(Record::of(TABLE, "account_id", &row)?.id().to_owned()))
+        .fetch_all(pool))?;
+    rows.into_iter().collect()
+}

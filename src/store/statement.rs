@@ -52,8 +52,20 @@ pub(super) struct Step<'v> {
     values: Vec<Value<'v>>,
     /// On which channel other processes are told when it changed something.
     announced_on: Option<&'static str>,
-    /// Whether it only accompanies the others.
-    is_aside: bool,
+    part: Part,
+}
+
+/// What a statement does for the transaction it is in.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Part {
+    /// One of those that belong together.
+    Plain,
+    /// Only takes a place in a queue.
+    Queues,
+    /// Says whether any of it happens.
+    Decides,
+    /// Only accompanies the others.
+    Aside,
 }
 
 enum Value<'v> {
@@ -63,7 +75,7 @@ enum Value<'v> {
 
 /// A statement that binds nothing yet.
 pub(super) fn step<'v>(sql: &'static str) -> Step<'v> {
-    Step { sql, values: Vec::new(), announced_on: None, is_aside: false }
+    Step { sql, values: Vec::new(), announced_on: None, part: Part::Plain }
 }
 
 impl<'v> Step<'v> {
@@ -92,13 +104,25 @@ impl<'v> Step<'v> {
 
     /// Only accompanies the others: it is left out when the first step changed nothing, and when it fails, the others hold.
     pub(super) fn aside(mut self) -> Self {
-        self.is_aside = true;
+        self.part = Part::Aside;
+        self
+    }
+
+    /// Says whether anything happens: when it changes nothing, the whole transaction is undone.
+    pub(super) fn decides(mut self) -> Self {
+        self.part = Part::Decides;
+        self
+    }
+
+    /// Only waits for other transactions that change the same row, and makes later ones wait. It is not among the counts.
+    pub(super) fn queues(mut self) -> Self {
+        self.part = Part::Queues;
         self
     }
 }
 
-/// Runs all steps or none, and tells how many rows each changed, but for those aside. The first one must write: SQLite gives a transaction that reads first no
-/// chance to wait for the write lock.
+/// Runs all steps or none, and tells how many rows each changed, but for those aside; no counts at all when a step that decides has undone
+/// them. The first one must write: SQLite gives a transaction that reads first no chance to wait for the write lock.
 ///
 /// Announcing is the one thing that the two databases do not share: SQLite is for one process, which has nobody to tell. PostgreSQL delivers
 /// when it commits, and once for any number of equal announcements.
@@ -112,7 +136,7 @@ pub(super) async fn transaction(database: &Database, steps: &[Step<'_>]) -> Resu
                 Value::Text(text) => query.bind(*text),
                 Value::Number(number) => query.bind(*number),
             });
-            if step.is_aside {
+            if step.part == Part::Aside {
                 if changed.first() != Some(&0) {
                     // A savepoint: on PostgreSQL a statement that fails takes the whole transaction with it.
                     let mut savepoint = transaction.begin().await?;
@@ -130,7 +154,13 @@ pub(super) async fn transaction(database: &Database, steps: &[Step<'_>]) -> Resu
             if let Some(channel) = step.announced_on.filter(|_| can_announce && rows > 0) {
                 sqlx::query("SELECT pg_notify($1, '')").bind(channel).execute(&mut *transaction).await?;
             }
-            changed.push(rows);
+            if step.part == Part::Decides && rows == 0 {
+                transaction.rollback().await?;
+                return Ok(Vec::new());
+            }
+            if step.part != Part::Queues {
+                changed.push(rows);
+            }
         }
         transaction.commit().await?;
         Ok(changed)

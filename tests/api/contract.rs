@@ -5,7 +5,7 @@ use serde_json::Value;
 use crate::app::on_each_store;
 
 /// Every path with the methods it has; what the exposure test walks over.
-const ROUTES: [(&str, &str); 20] = [
+pub const ROUTES: [(&str, &str); 29] = [
     ("/login", "POST"),
     ("/refresh", "POST"),
     ("/logout", "POST"),
@@ -19,6 +19,15 @@ const ROUTES: [(&str, &str); 20] = [
     ("/sessions/{id}", "DELETE"),
     ("/revocations", "GET, HEAD"),
     ("/register", "POST"),
+    ("/admin/users", "GET, HEAD, POST"),
+    ("/admin/users/{sub}", "GET, HEAD, PATCH, DELETE"),
+    ("/admin/users/{sub}/logout", "POST"),
+    ("/admin/users/{sub}/password", "POST"),
+    ("/admin/users/{sub}/otp", "DELETE"),
+    ("/admin/clients", "GET, HEAD, POST"),
+    ("/admin/clients/{id}", "PATCH, DELETE"),
+    ("/admin/clients/{id}/secret", "POST"),
+    ("/admin/audit", "GET, HEAD"),
     ("/oauth/token", "POST"),
     ("/oauth/introspect", "POST"),
     ("/oauth/revoke", "POST"),
@@ -82,10 +91,11 @@ on_each_store! {
             assert!(ROUTES.iter().any(|(known, _)| *known == path), "{path}");
         }
         for (path, allow) in ROUTES {
-            let method = allow.split(", ").next().unwrap();
-            let response = app.client.request(method.parse().unwrap(), app.url(path)).send().await.unwrap();
-            let public = hallpass::endpoints::PUBLIC.contains(&path);
-            assert_eq!(response.status() == 401, !public, "{path}");
+            for method in allow.split(", ") {
+                let response = app.client.request(method.parse().unwrap(), app.url(path)).send().await.unwrap();
+                let public = hallpass::endpoints::PUBLIC.contains(&path);
+                assert_eq!(response.status() == 401, !public, "{method} {path}");
+            }
         }
     }
 

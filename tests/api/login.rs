@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 
+use hallpass::authority::account_change::AccountChange;
 use hallpass::store::account;
 use reqwest::header::{CACHE_CONTROL, CONTENT_TYPE, PRAGMA};
 use serde_json::{Value, json};
@@ -53,7 +54,8 @@ on_each_store! {
 
     async fn c2_every_cause_of_a_refusal_looks_the_same_to_the_byte(app: TestApp) {
         let disabled = app.add("disabled@example.com", PASSWORD).await;
-        account::set_disabled_at(app.authority.database(), &disabled, Some(1)).await.unwrap();
+        let change = AccountChange { disabled: Some(true), ..AccountChange::default() };
+        app.authority.accounts().change(&disabled, &change).await.unwrap();
         app.add_hashed("passwordless@example.com", None).await;
         app.add_hashed("malformed@example.com", Some("$2b$04$not a hash at all")).await;
         app.add_hashed("dear@example.com", Some(&format!("$2b$31${}", "a".repeat(53)))).await;

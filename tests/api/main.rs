@@ -5,6 +5,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stderr)]
 
 mod account;
+mod admin_clients;
+mod admin_users;
 mod app;
 mod audience_keys;
 mod audit;

@@ -1,4 +1,4 @@
-use hallpass::store::account::{Account, by_email, by_id, delete, insert, list, set_disabled_at, set_password_hash, upgrade_password_hash};
+use hallpass::store::account::{Account, by_email, by_id, insert, list, set_password_hash, upgrade_password_hash};
 use hallpass::store::{Error, new_id};
 
 use super::*;
@@ -133,9 +133,9 @@ async fn an_account_can_be_disabled_enabled_and_deleted() {
         assert!(set_disabled_at(&store.database, &id, None).await.unwrap());
         assert_eq!(find(&store, &id).await.disabled_at, None);
 
-        assert!(delete(&store.database, &id, NOW).await.unwrap());
+        assert!(delete_account(&store.database, &id, NOW).await.unwrap());
         assert!(by_id(&store.database, &id).await.unwrap().is_none());
-        assert!(!delete(&store.database, &id, NOW).await.unwrap());
+        assert!(!delete_account(&store.database, &id, NOW).await.unwrap());
         assert!(!set_disabled_at(&store.database, &id, Some(NOW)).await.unwrap());
         assert!(!set_password_hash(&store.database, &id, &Secret::from("x"), NOW).await.unwrap());
         insert(&store.database, new_account("a@b.com"), NOW).await.expect("the address is free again");

@@ -1,4 +1,4 @@
-use hallpass::store::client::{Client, NewClient, by_id, by_name, delete, insert, list, rotate_secret, set_disabled_at};
+use hallpass::store::client::{Client, Edit, NewClient, by_id, by_name, delete, edit, insert, list, rotate_secret};
 use hallpass::store::revocation::{recorded_since, until};
 use hallpass::store::{Error, audit, revocation};
 use hallpass::token::Revocation;
@@ -74,14 +74,24 @@ async fn f16_two_secrets_live_and_a_second_rotation_drops_the_oldest() {
 async fn f13_disabling_and_removing_a_client_revoke_its_tokens() {
     on_every_store(|store| async move {
         let id = insert(&store.database, new("worker"), NOW).await.unwrap().id;
-        let set = async |at| set_disabled_at(&store.database, &id, at).await.unwrap();
-        assert_eq!((set(Some(NOW)).await, set(Some(NOW + 5)).await), (true, false), "the first time is the one that counts");
-        assert_eq!((find(&store, &id).await.disabled_at, revoked(&store).await), (Some(NOW), vec![subject(&id, NOW + 5)]));
-        assert_eq!((set(None).await, set(None).await, find(&store, &id).await.disabled_at), (true, false, None));
-        assert!(delete(&store.database, &id, NOW + 10).await.unwrap());
+        let enabled = find(&store, &id).await;
+        let set = async |before: &Client, disabled_at| {
+            let after = Client { disabled_at, ..before.clone() };
+            edit(&store.database, Edit { before, after: &after, why: &[] }, NOW).await.unwrap()
+        };
+        assert_eq!(
+            (set(&enabled, Some(NOW)).await, set(&enabled, Some(NOW + 5)).await),
+            (true, false),
+            "the first one is the one that counts"
+        );
+        let disabled = find(&store, &id).await;
+        assert_eq!((disabled.disabled_at, revoked(&store).await), (Some(NOW), vec![subject(&id, NOW)]));
+        assert_eq!((set(&disabled, None).await, set(&disabled, None).await, find(&store, &id).await.disabled_at), (true, false, None));
+        let why = |at| audit::Entry::new("client_removed", None, None, None, at).with_client(Some(&id));
+        assert!(delete(&store.database, &id, &why(NOW + 10), NOW + 10).await.unwrap());
         assert_eq!(revoked(&store).await, [subject(&id, NOW + 10)]);
         assert!(by_id(&store.database, &id).await.unwrap().is_none());
-        assert!(!delete(&store.database, "cli_x", NOW).await.unwrap());
+        assert!(!delete(&store.database, "cli_x", &why(NOW), NOW).await.unwrap());
         assert_eq!(revoked(&store).await.len(), 1, "nothing to revoke for nobody");
     })
     .await;

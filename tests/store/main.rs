@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stderr)]
 
 mod account;
+mod account_edit;
 mod audit;
 mod client;
 mod faults;
@@ -18,8 +19,10 @@ mod throttle;
 use std::sync::Once;
 
 use hallpass::secret::Secret;
-use hallpass::store::account::NewAccount;
-use hallpass::store::{Database, Email};
+use hallpass::store::account::{Account, NewAccount};
+use hallpass::store::account_edit::{Edit, LastAdmin};
+use hallpass::store::audit::Entry;
+use hallpass::store::{self, Database, Email, Error};
 use sqlx::AssertSqlSafe;
 
 const NOW: i64 = 1_800_000_000;
@@ -103,4 +106,17 @@ fn email(text: &str) -> Email {
 
 fn new_account(address: &str) -> NewAccount {
     NewAccount { email: email(address), password_hash: Some(Secret::from("$2b$04$hash")), scope: "read write".to_owned(), roles: vec![] }
+}
+
+/// As an operator does it, who looks at the account just before.
+async fn set_disabled_at(database: &Database, id: &str, disabled_at: Option<i64>) -> Result<bool, Error> {
+    let Some(before) = store::account::by_id(database, id).await? else { return Ok(false) };
+    let after = Account { disabled_at, ..before.clone() };
+    let edit = Edit { before: &before, after: &after, last_admin: LastAdmin::MayGo, why: &[] };
+    store::account_edit::edit(database, edit, disabled_at.unwrap_or(NOW)).await
+}
+
+async fn delete_account(database: &Database, id: &str, now: i64) -> Result<bool, Error> {
+    let why = Entry::new("account_deleted", Some(id), None, None, now);
+    store::account_edit::delete(database, id, LastAdmin::MayGo, &why).await
 }

@@ -7,7 +7,7 @@ async fn l19_replicas_that_start_at_once_migrate_once() {
     on_every_store(|store| async move {
         // Nothing there yet, and an older schema: in the second case they all read before one of them writes.
         for earlier in ["DROP TABLE _sqlx_migrations", "DELETE FROM _sqlx_migrations"].repeat(3) {
-            store.raw("DROP TABLE client; DROP TABLE audit; DROP TABLE throttle; DROP TABLE second_factor; DROP TABLE revocation; DROP TABLE session; DROP TABLE account").await;
+            store.raw("DROP TABLE administration; DROP TABLE client; DROP TABLE audit; DROP TABLE throttle; DROP TABLE second_factor; DROP TABLE revocation; DROP TABLE session; DROP TABLE account").await;
             store.raw(earlier).await;
             start_eight_replicas(&store.url).await;
         }

@@ -70,14 +70,14 @@ async fn n6_what_is_revoked_is_announced_whoever_revokes_it_and_only_when_there_
         revoke(&store, "one").await;
         ended(listener.heard()).await.unwrap();
         let account = account::insert(&store.database, new_account("a@b.com"), NOW).await.unwrap().id;
-        account::set_disabled_at(&store.database, &account, Some(NOW)).await.unwrap();
+        set_disabled_at(&store.database, &account, Some(NOW)).await.unwrap();
         ended(listener.heard()).await.unwrap();
-        account::delete(&store.database, &account, NOW).await.unwrap();
+        delete_account(&store.database, &account, NOW).await.unwrap();
         ended(listener.heard()).await.unwrap();
 
         // Nothing new, then a mark: the next that is heard is the mark.
         revoke(&store, "one").await;
-        account::delete(&store.database, &account, NOW).await.unwrap();
+        delete_account(&store.database, &account, NOW).await.unwrap();
         assert!(tokio::time::timeout(Duration::from_millis(300), listener.heard()).await.is_err());
         revoke(&store, "two").await;
         ended(listener.heard()).await.unwrap();

@@ -65,7 +65,7 @@ async fn a_second_factor_can_be_begun_again_until_it_is_confirmed() {
 async fn a_second_factor_goes_with_its_account() {
     on_every_store(|store| async move {
         let factor = confirmed(&store, "a@b.com").await;
-        assert!(account::delete(&store.database, &factor.account_id, NOW).await.unwrap());
+        assert!(delete_account(&store.database, &factor.account_id, NOW).await.unwrap());
         assert!(by_account(&store.database, &factor.account_id).await.unwrap().is_none());
     })
     .await;

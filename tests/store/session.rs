@@ -91,9 +91,9 @@ async fn a_session_begins_only_for_an_account_that_is_still_what_it_was() {
         for session in [other_password, no_password, session_of("usr_nobody", NOW)] {
             assert!(!insert(&store.database, &session).await.unwrap());
         }
-        account::set_disabled_at(&store.database, &account, Some(NOW)).await.unwrap();
+        set_disabled_at(&store.database, &account, Some(NOW)).await.unwrap();
         assert!(!insert(&store.database, &session_of(&account, NOW)).await.unwrap());
-        account::set_disabled_at(&store.database, &account, None).await.unwrap();
+        set_disabled_at(&store.database, &account, None).await.unwrap();
         assert!(insert(&store.database, &session_of(&account, NOW)).await.unwrap());
 
         let passwordless = NewAccount { password_hash: None, ..new_account("p@b.com") };
@@ -187,9 +187,9 @@ async fn c30_c31_what_ends_an_account_or_its_password_ends_and_revokes_its_sessi
             let bystander = begin(&store, &account_of(&store, &format!("by.{change}@b.com")).await).await;
             let now = NOW + 7;
             let done = match change {
-                "disable" => account::set_disabled_at(&store.database, &account, Some(now)).await,
+                "disable" => set_disabled_at(&store.database, &account, Some(now)).await,
                 "password" => account::set_password_hash(&store.database, &account, &Secret::from("x"), now).await,
-                _ => account::delete(&store.database, &account, now).await,
+                _ => delete_account(&store.database, &account, now).await,
             };
             assert!(done.unwrap(), "{change}");
             let subject = |issued_before| Revocation::Subject { id: account.clone(), issued_before, until: until(now) };
@@ -203,8 +203,8 @@ async fn c30_c31_what_ends_an_account_or_its_password_ends_and_revokes_its_sessi
             assert_eq!(find(&store, &bystander.id).await.ended_at, None, "{change}");
         }
         store.raw("DELETE FROM revocation").await;
-        assert!(!account::delete(&store.database, "usr_nobody", NOW).await.unwrap());
-        assert!(!account::set_disabled_at(&store.database, "usr_nobody", Some(NOW)).await.unwrap());
+        assert!(!delete_account(&store.database, "usr_nobody", NOW).await.unwrap());
+        assert!(!set_disabled_at(&store.database, "usr_nobody", Some(NOW)).await.unwrap());
         assert!(revoked(&store).await.is_empty());
     })
     .await;
@@ -215,7 +215,7 @@ async fn a_later_revocation_of_a_subject_overrides_an_earlier_one_and_never_the_
     on_every_store(|store| async move {
         let account = account_of(&store, "a@b.com").await;
         for (now, stands) in [(NOW + 5, NOW + 5), (NOW + 9, NOW + 9), (NOW + 1, NOW + 9)] {
-            account::set_disabled_at(&store.database, &account, Some(now)).await.unwrap();
+            account::set_password_hash(&store.database, &account, &Secret::from("x"), now).await.unwrap();
             assert_eq!(revoked(&store).await, [Revocation::Subject { id: account.clone(), issued_before: stands, until: until(stands) }]);
         }
     })
@@ -390,7 +390,7 @@ async fn c30_a_password_that_is_set_out_of_a_session_ends_all_others_and_moves_t
 
         assert!(!set(&before, &this).await, "the password is another one already");
         assert!(!insert(&store.database, &session_of(&id, NOW)).await.unwrap(), "a login with the old password");
-        account::set_disabled_at(&store.database, &id, Some(NOW)).await.unwrap();
+        set_disabled_at(&store.database, &id, Some(NOW)).await.unwrap();
         assert!(!set(&account().await, &this).await, "disabled");
     })
     .await;
