@@ -197,3 +197,19 @@ fn a_database_that_is_down_is_a_failure_and_its_password_is_not_told() {
     let ran = place.run(&["user", "list"]).exits(1);
     assert!(ran.message().contains("database") && !ran.stderr.contains("s3cret"), "{ran:?}");
 }
+
+#[test]
+fn h4_taking_the_last_administrator_away_is_done_and_warned_of() {
+    on_every_store(Place::new, |place| {
+        for email in ["one@example.org", "two@example.org"] {
+            place.run_with(&["user", "add", email, "--scope", "hallpass:admin", "--password-stdin"], PASSWORD).ok();
+        }
+        let warns = |args: &[&str]| place.run(args).ok().stderr.contains("nobody else can administrate");
+        assert!(!warns(&["user", "disable", "one@example.org"]), "there is another one");
+        assert!(!warns(&["user", "delete", "one@example.org"]), "disabled already");
+        assert!(warns(&["user", "disable", "two@example.org"]));
+        place.run(&["user", "enable", "two@example.org"]).ok();
+        assert!(warns(&["user", "delete", "two@example.org"]));
+        assert_eq!(place.run(&["user", "list", "--json"]).ok().stdout, "");
+    });
+}
