@@ -58,9 +58,9 @@ use std::sync::Arc;
 use actix_web::{HttpMessage as _, HttpRequest, HttpResponse};
 
 use crate::clock::Clock;
-use crate::token::Verifier;
 #[cfg(feature = "service")]
 use crate::token::verify::SessionToEnd;
+use crate::token::{InvalidToken, Verifier};
 
 pub use crate::token::AccessToken;
 pub use challenge::Refusal;
@@ -76,6 +76,7 @@ pub use policy::{Anyone, Policy};
 
 /// Renders a refusal in the format of the guarded service. The status and the challenge are set after it, whatever it returns.
 type Render = dyn Fn(&Refusal, &HttpRequest) -> HttpResponse + Send + Sync;
+type Observe = dyn Fn(&HttpRequest, Result<&str, InvalidToken>) + Send + Sync;
 
 /// What the extractors and the middleware work with. Put a clone into the application data: `App::new().app_data(guard.clone())`.
 ///
@@ -88,6 +89,7 @@ struct Inner {
     verifier: Verifier,
     clock: Clock,
     render: Option<Arc<Render>>,
+    observe: Option<Arc<Observe>>,
     /// Whose pages may use the cookie. None: there is no cookie.
     cookies: Option<TrustedOrigins>,
     /// Whether the deny list can be relied on. None: nobody feeds it.
@@ -103,7 +105,7 @@ struct Authenticated {
 impl Guard {
     /// A guard that believes what this verifier believes.
     pub fn new(verifier: Verifier) -> Self {
-        Self(Arc::new(Inner { verifier, clock: Clock::System, render: None, cookies: None, freshness: None }))
+        Self(Arc::new(Inner { verifier, clock: Clock::System, render: None, observe: None, cookies: None, freshness: None }))
     }
 
     /// The same guard with another clock, for tests.
@@ -121,6 +123,21 @@ impl Guard {
     /// ```
     pub fn render_with(self, render: impl Fn(&Refusal, &HttpRequest) -> HttpResponse + Send + Sync + 'static) -> Self {
         Self(Arc::new(Inner { render: Some(Arc::new(render)), ..Arc::unwrap_or_clone(self.0) }))
+    }
+
+    /// The same guard, which tells of every token that it looks at: its subject, or why it is not believed. For counting, and for lines of a
+    /// log; requests without a token are not told of. It is called before the request's handler, on its thread.
+    ///
+    /// ```
+    /// # fn with(guard: hallpass::guard::Guard) -> hallpass::guard::Guard {
+    /// guard.observe_with(|_request, verified| match verified {
+    ///     Ok(subject) => log::debug!("a request of {subject}"),
+    ///     Err(reason) => log::debug!("a bad token: {reason}"),
+    /// })
+    /// # }
+    /// ```
+    pub fn observe_with(self, observe: impl Fn(&HttpRequest, Result<&str, InvalidToken>) + Send + Sync + 'static) -> Self {
+        Self(Arc::new(Inner { observe: Some(Arc::new(observe)), ..Arc::unwrap_or_clone(self.0) }))
     }
 
     /// The same guard that also takes the token from the cookie [`ACCESS_COOKIE`](cookie::ACCESS_COOKIE), which `/login` of hallpass sets when it is
@@ -174,7 +191,11 @@ impl Guard {
             return Ok(known.token.clone());
         }
         let token = credential::token(request, self.0.cookies.as_ref())?.ok_or(Refusal::MissingToken)?;
-        let token = self.0.verifier.verify(token, self.0.clock.now()).map_err(Refusal::InvalidToken)?;
+        let verified = self.0.verifier.verify(token, self.0.clock.now());
+        if let Some(observe) = &self.0.observe {
+            observe(request, verified.as_ref().map(AccessToken::subject).map_err(|reason| *reason));
+        }
+        let token = verified.map_err(Refusal::InvalidToken)?;
         if self.0.freshness.as_ref().is_some_and(Freshness::refuses) { Err(Refusal::Unavailable) } else { Ok(token) }
     }
 
@@ -183,8 +204,13 @@ impl Guard {
         let Some(token) = credential::token(request, self.0.cookies.as_ref())? else {
             return Ok(None);
         };
-        let session = self.0.verifier.verify_for_logout(token, self.0.clock.now()).map_err(Refusal::InvalidToken)?;
-        session.ok_or(Refusal::UserTokenRequired).map(Some)
+        let verified = self.0.verifier.verify_for_logout(token, self.0.clock.now());
+        match (&self.0.observe, &verified) {
+            (Some(observe), Ok(Some(session))) => observe(request, Ok(&session.subject)),
+            (Some(observe), Err(reason)) => observe(request, Err(*reason)),
+            (None, _) | (_, Ok(None)) => {}
+        }
+        verified.map_err(Refusal::InvalidToken)?.ok_or(Refusal::UserTokenRequired).map(Some)
     }
 
     /// Whether this request may use cookies: what [`Guard::with_cookies`] asks of requests, for routes of your own that read or set others.

@@ -12,6 +12,9 @@ pub mod token;
 pub mod authority;
 #[cfg(feature = "service")]
 #[doc(hidden)]
+pub mod caller;
+#[cfg(feature = "service")]
+#[doc(hidden)]
 pub mod cli;
 #[cfg(feature = "service")]
 #[doc(hidden)]

@@ -1,7 +1,8 @@
 //! How log lines look: one event is one line, whatever a stranger put into it.
 //!
 //! Text for people at a terminal, JSON for everything that collects logs; both escape what could break a line, colour a terminal or turn
-//! the reading direction. It knows nothing of what is logged; that no secret is, is for those to see to who log.
+//! the reading direction. It knows nothing of what is logged, but for the request that it happened in; that no secret is, is
+//! for those to see to who log.
 
 use std::fmt::{self, Write as _};
 use std::io::{self, IsTerminal as _, Write};
@@ -11,6 +12,11 @@ use log::Record;
 use log::kv::{Error, Key, Value, VisitSource};
 use serde::Serialize;
 use serde::ser::SerializeMap as _;
+
+use crate::caller;
+
+/// Stands in every line that was written on behalf of a request, whoever wrote it.
+const REQUEST_ID: &str = "request_id";
 
 /// The look of a line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -127,7 +133,7 @@ impl Serialize for Line<'_> {
     }
 }
 
-/// The event's own fields, in the order they were given.
+/// The event's own fields, in the order they were given, and the id of the request that it happened in.
 struct Fields(Vec<(String, serde_json::Value)>);
 
 impl Fields {
@@ -135,6 +141,11 @@ impl Fields {
         let mut fields = Self(Vec::new());
         // The only visitor that can fail is this one, and it does not.
         let _ = record.key_values().visit(&mut fields);
+        if let Some(caller) = caller::current()
+            && !fields.0.iter().any(|(name, _)| name == REQUEST_ID)
+        {
+            fields.0.push((REQUEST_ID.to_owned(), caller.request_id().into()));
+        }
         fields
     }
 }

@@ -107,7 +107,11 @@ pub fn service(config: &Config, clock: Clock) -> Result<Service, Error> {
     keys::self_test(config, &signer, &verifier, clock.now())?;
     let tokens = Tokens::new(&keys, signer, verifier.clone()).map_err(|error| keys::unusable(config, &error))?;
     let origins: Vec<&str> = config.server.cors_origins.iter().map(String::as_str).collect();
-    let guard = Guard::new(verifier).with_clock(clock.clone()).render_with(http::error::refusal).with_cookies(&origins)?;
+    let guard = Guard::new(verifier)
+        .with_clock(clock.clone())
+        .render_with(http::error::refusal)
+        .observe_with(http::access_log::verified)
+        .with_cookies(&origins)?;
     let (revocations, tail) = (tokens.revocations.clone(), tokens.tail.clone());
     let authority = authority(config, tokens, clock.clone())?;
     let feed = Feed::new(authority.database().clone(), revocations, clock).with_tail(tail);

@@ -1,9 +1,13 @@
 //! What happened to accounts and sessions, for those who have to find out later: a line in the log and a row in the store.
 //!
-//! The names are stable: operators search for them. A row holds ids and fixed words, nothing that somebody sent and nothing about a person.
+//! The names are stable: operators search for them. Both say when (UTC), of whom, which session, from which address, by whom where that is
+//! somebody else, and a fixed word where the event alone does not say why; nothing that somebody typed.
+//! What somebody failed at is only in the log: whoever likes can make any number of these, and must not fill the database with them; and a row
+//! for those that have an account only would take time that tells them from those that have none.
 //! What cannot be written down is said in the log and stops nobody: a thief must not be kept in because the disk is full.
 
 use super::admin::Behalf;
+use crate::caller;
 use crate::store::Database;
 use crate::store::audit;
 
@@ -17,8 +21,10 @@ pub const KEPT: i64 = 90 * 86_400;
 pub enum Event {
     /// Somebody logged in.
     Login,
-    /// Somebody did not. Only in the log: whoever likes can make any number of these, and must not fill the database with them.
+    /// Somebody did not, because of the `unknown_account`, the `disabled_account`, the `password` or the `otp`. Only in the log.
     LoginFailed,
+    /// Somebody has to wait before the next try for this address, after so many that failed. Only in the log.
+    LoginDelayed,
     /// A person ended sessions of theirs: `this`, `others` or `all`.
     Logout,
     /// A used refresh token came again, which ended its session.
@@ -45,6 +51,9 @@ pub enum Event {
     RecoveryCodeUsed,
     /// A person proved once more who they are.
     StepUp,
+    /// Whoever has a session did not prove who they are: neither to step up (`password`, `otp`) nor to set another password (`current_password`).
+    /// Only in the log.
+    StepUpFailed,
     /// A client was made.
     ClientAdded,
     /// A client was given another name or other scopes: `name` or `scopes`.
@@ -59,6 +68,8 @@ pub enum Event {
     ClientRemoved,
     /// An access token was revoked by the client that it was issued to.
     TokenRevoked,
+    /// A client did not prove who it is: the `secret` is wrong, or it is a `disabled_client`. Only in the log.
+    ClientFailed,
 }
 
 impl Event {
@@ -67,6 +78,7 @@ impl Event {
         match self {
             Event::Login => "login",
             Event::LoginFailed => "login_failed",
+            Event::LoginDelayed => "login_delayed",
             Event::Logout => "logout",
             Event::RefreshReuse => "refresh_reuse",
             Event::SessionRevoked => "session_revoked",
@@ -80,6 +92,7 @@ impl Event {
             Event::SecondFactorRemoved => "second_factor_removed",
             Event::RecoveryCodeUsed => "recovery_code_used",
             Event::StepUp => "step_up",
+            Event::StepUpFailed => "step_up_failed",
             Event::ClientAdded => "client_added",
             Event::ClientChanged => "client_changed",
             Event::ClientSecretRotated => "client_secret_rotated",
@@ -87,6 +100,7 @@ impl Event {
             Event::ClientEnabled => "client_enabled",
             Event::ClientRemoved => "client_removed",
             Event::TokenRevoked => "token_revoked",
+            Event::ClientFailed => "client_failed",
         }
     }
 
@@ -125,6 +139,11 @@ impl<'a> Happening<'a> {
         Self { session_id: Some(session_id), ..Self::to_account(event, account_id) }
     }
 
+    /// Somebody failed, for a reason, at something that this account has to do with.
+    pub(super) fn failure(event: Event, account_id: Option<&'a str>, reason: &'static str) -> Self {
+        Self { event, account_id, session_id: None, client_id: None, detail: Some(reason), actor: (None, None) }
+    }
+
     /// With a fixed word more.
     pub(super) fn with(self, detail: &'static str) -> Self {
         Self { detail: Some(detail), ..self }
@@ -137,15 +156,23 @@ impl<'a> Happening<'a> {
 
     /// The row of it.
     pub(super) fn entry(&self, now: i64) -> Entry {
-        let (actor, ip) = self.actor;
-        Entry::new(self.event.name(), self.account_id, self.session_id, self.detail, now).with_client(self.client_id).by(actor, ip)
+        let ((actor, _), ip) = (self.actor, self.ip());
+        let entry = Entry::new(self.event.name(), self.account_id, self.session_id, self.detail, now);
+        entry.with_client(self.client_id).by(actor, ip.as_deref())
+    }
+
+    /// From where: as whoever has it done says, else as the request does.
+    fn ip(&self) -> Option<String> {
+        let asked_from = || caller::current()?.address().map(|address| address.to_string());
+        self.actor.1.map(str::to_owned).or_else(asked_from)
     }
 
     /// The line of it. `-` where there is nothing to name.
     pub(super) fn log(&self) {
+        let (event, ip) = (self.event.name(), self.ip());
         let [sub, session_id, client_id, detail, actor, ip] =
-            [self.account_id, self.session_id, self.client_id, self.detail, self.actor.0, self.actor.1].map(|text| text.unwrap_or("-"));
-        log::log!(target: "hallpass::audit", self.event.level(), event = self.event.name(), sub, session_id, client_id, detail, actor, ip; "{}", self.event.name());
+            [self.account_id, self.session_id, self.client_id, self.detail, self.actor.0, ip.as_deref()].map(|text| text.unwrap_or("-"));
+        log::log!(target: "hallpass::audit", self.event.level(), event, sub, session_id, client_id, detail, actor, ip; "{event}");
     }
 
     /// The line and the row, for what has happened already.

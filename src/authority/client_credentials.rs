@@ -2,6 +2,7 @@
 //!
 //! No bcrypt: a secret of 256 random bits is not found by trying. No refresh token either: a client can ask again whenever it likes.
 
+use super::audit::{Event, Happening};
 use super::grant::granted_scope;
 use super::id::{self, is_id};
 use super::{Authority, Error};
@@ -69,7 +70,13 @@ impl Authority {
             return Err(Error::InvalidClient);
         }
         let client = client::by_id(&self.database, &credentials.id).await?;
-        client.filter(|client| is_authentic(client, &credentials.secret)).ok_or(Error::InvalidClient)
+        let Some(client) = client else { return Err(Error::InvalidClient) };
+        if is_authentic(&client, &credentials.secret) {
+            return Ok(client);
+        }
+        let reason = if client.disabled_at.is_some() { "disabled_client" } else { "secret" };
+        Happening::to_client(Event::ClientFailed, &client.id).with(reason).log();
+        Err(Error::InvalidClient)
     }
 }
 

@@ -71,7 +71,10 @@ impl Authority {
                 self.settle_try(tried, Settlement::of(&outcome, |_| true)).await;
                 outcome
             }
-            Err(refused @ Error::TooManyRequests { .. }) => self.login_past_the_throttle(request).await?.ok_or(refused),
+            Err(refused @ Error::TooManyRequests { .. }) => self.login_past_the_throttle(request).await?.ok_or_else(|| {
+                Happening::failure(Event::LoginDelayed, None, "account").log();
+                refused
+            }),
             Err(error) => Err(error),
         }
     }
@@ -93,12 +96,17 @@ impl Authority {
     /// `otp_taken` says that the second factor is proven already.
     async fn try_login(&self, request: LoginRequest, otp_taken: bool) -> Result<Grant, Error> {
         // A disabled account is like one that does not exist from here on, down to the work that is done for it.
-        let account = self.account_of(&request.email).await?.filter(|account| account.disabled_at.is_none());
-        let stored = account.as_ref().and_then(|account| account.password_hash.as_ref()).map(|hash| hash.expose());
+        let known = self.account_of(&request.email).await?;
+        let account = known.as_ref().filter(|account| account.disabled_at.is_none());
+        let stored = account.and_then(|account| account.password_hash.as_ref()).map(|hash| hash.expose());
         let verdict = self.hasher.verify(request.password, stored).await?;
-        let (Some(account), Verdict::Right { upgrade }) = (&account, verdict) else {
-            let account_id = account.as_ref().map(|account| account.id.as_str());
-            Happening { event: Event::LoginFailed, account_id, session_id: None, client_id: None, detail: None, actor: (None, None) }.log();
+        let (Some(account), Verdict::Right { upgrade }) = (account, verdict) else {
+            let reason = match (&known, account) {
+                (None, _) => "unknown_account",
+                (Some(_), None) => "disabled_account",
+                (Some(_), Some(_)) => "password",
+            };
+            Happening::failure(Event::LoginFailed, known.as_ref().map(|account| account.id.as_str()), reason).log();
             return Err(Error::InvalidCredentials);
         };
         if let Some(upgrade) = upgrade {
@@ -114,7 +122,11 @@ impl Authority {
             return Ok(Proof::Password);
         };
         let otp = otp.ok_or(Error::OtpRequired)?;
-        if self.take_otp(&factor, otp).await? { Ok(Proof::PasswordAndOtp) } else { Err(Error::InvalidCredentials) }
+        if self.take_otp(&factor, otp).await? {
+            return Ok(Proof::PasswordAndOtp);
+        }
+        Happening::failure(Event::LoginFailed, Some(&account.id), "otp").log();
+        Err(Error::InvalidCredentials)
     }
 
     /// The account, if this can be an address at all and there is one. A row that cannot be read counts as none, and is logged.

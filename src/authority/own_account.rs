@@ -73,6 +73,9 @@ impl Authority {
             Err(error) => Err(error.into()),
         };
         self.settle_try(tried, Settlement::of(&outcome, |()| is_whole)).await;
+        if let Err(Error::InvalidCredentials) = outcome {
+            Happening::failure(Event::StepUpFailed, Some(&account.id), "current_password").log();
+        }
         outcome
     }
 }

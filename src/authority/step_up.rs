@@ -43,7 +43,14 @@ impl Authority {
         let StepUpRequest { account_id, session_id, credential } = request;
         let (session, account) = self.live_session(&account_id, &session_id).await?;
         let tried = self.admit_try(account.email.folded()).await?;
+        let means = match credential {
+            Credential::Password(_) => "password",
+            Credential::Otp(_) => "otp",
+        };
         let outcome = self.prove_again(&account, credential).await;
+        if let Err(Error::InvalidCredentials) = outcome {
+            Happening::to_session(Event::StepUpFailed, &account_id, &session_id).with(means).log();
+        }
         self.settle_try(tried, Settlement::of(&outcome, |(_, is_whole)| *is_whole)).await;
         let (proof, _) = outcome?;
         let (now, step_up) = (self.clock.now(), StepUp { amr: proof.amr(), acr: proof.acr().to_owned() });

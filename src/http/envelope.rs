@@ -5,6 +5,7 @@ use std::panic::AssertUnwindSafe;
 use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::error::InternalError;
+use actix_web::http::StatusCode;
 use actix_web::http::header::{
     CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, REFERRER_POLICY, STRICT_TRANSPORT_SECURITY,
     VARY, X_CONTENT_TYPE_OPTIONS,
@@ -16,10 +17,12 @@ use futures_util::FutureExt as _;
 use uuid::Uuid;
 
 use super::access_log::AccessLine;
+use super::address_of;
 use super::cors::{self, Page};
 use super::error::Problem;
 use super::{Cors, Error};
 use crate::authority;
+use crate::caller::Caller;
 use crate::guard::csrf;
 
 /// The longest request target that is looked at, in bytes.
@@ -92,7 +95,9 @@ pub async fn envelope(
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<BoxBody>, actix_web::Error> {
-    let (dress, line) = (Dress::of(&request), AccessLine::begin(&request));
+    let dress = Dress::of(&request);
+    let caller = Caller::new(dress.id.as_str(), address_of(request.request()));
+    let line = AccessLine::begin(&request, caller.clone());
     if let Some(early) = early_answer(&request, &dress.page) {
         let response = match early {
             Ok(response) => request.into_response(response),
@@ -101,11 +106,14 @@ pub async fn envelope(
         return Ok(finish(response, &dress, &line));
     }
     request.extensions_mut().insert(dress.id.clone());
-    match AssertUnwindSafe(async { next.call(request).await }).catch_unwind().await {
+    match AssertUnwindSafe(caller.asks(async { next.call(request).await })).catch_unwind().await {
         Ok(Ok(response)) => Ok(finish(response.map_into_boxed_body(), &dress, &line)),
         // What is left of the request is gone with the panic: the finished answer travels as an error.
         Ok(Err(error)) => Err(unrouted(error.error_response(), &dress, &line)),
-        Err(_panic) => Err(unrouted(Error::Panic.error_response(), &dress, &line)),
+        Err(_panic) => {
+            log_error(&Error::Panic, StatusCode::INTERNAL_SERVER_ERROR, &dress.id);
+            Err(unrouted(Error::Panic.error_response(), &dress, &line))
+        }
     }
 }
 
@@ -123,7 +131,7 @@ fn early_answer(request: &ServiceRequest, page: &Page) -> Option<Result<HttpResp
 
 fn unrouted(response: HttpResponse, dress: &Dress, line: &AccessLine) -> actix_web::Error {
     let response = put_on(response, dress);
-    line.end_unrouted(response.status(), dress.id.as_str());
+    line.end(response.status());
     InternalError::from_response("answered", response).into()
 }
 
@@ -131,7 +139,7 @@ fn finish(response: ServiceResponse<BoxBody>, dress: &Dress, line: &AccessLine) 
     log_failure(&response, &dress.id);
     let (request, response) = response.into_parts();
     let response = ServiceResponse::new(request, put_on(response, dress));
-    line.end(&response, dress.id.as_str());
+    line.end(response.status());
     response
 }
 
@@ -140,9 +148,12 @@ fn log_failure(response: &ServiceResponse<BoxBody>, id: &RequestId) {
     if !response.status().is_server_error() {
         return;
     }
-    let Some(error) = response.response().error().and_then(|error| error.as_error::<Error>()) else {
-        return;
-    };
+    if let Some(error) = response.response().error().and_then(|error| error.as_error::<Error>()) {
+        log_error(error, response.status(), id);
+    }
+}
+
+fn log_error(error: &Error, status: StatusCode, id: &RequestId) {
     let mut causes = error.to_string();
     let mut source = std::error::Error::source(error);
     while let Some(cause) = source {
@@ -152,7 +163,7 @@ fn log_failure(response: &ServiceResponse<BoxBody>, id: &RequestId) {
     // Being busy is announced, expected and frequent when it happens: no line a request for that.
     let level =
         if matches!(error, Error::Authority(authority::Error::Busy) | Error::NotReady(_)) { log::Level::Debug } else { log::Level::Error };
-    log::log!(level, request_id = id.as_str(), status = response.status().as_u16(); "{causes}");
+    log::log!(level, request_id = id.as_str(), status = status.as_u16(); "{causes}");
 }
 
 /// Writes a problem's document and the headers that every answer has.
