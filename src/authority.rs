@@ -19,6 +19,7 @@ pub mod hasher;
 pub mod id;
 pub mod introspect;
 mod known_clients;
+pub mod limits;
 pub mod login;
 pub mod logout;
 mod otp;
@@ -27,6 +28,7 @@ pub mod password;
 pub mod password_hash;
 pub mod password_policy;
 pub mod password_verifier;
+mod rate;
 pub mod refresh;
 pub mod register;
 pub mod revoke;
@@ -40,6 +42,7 @@ pub mod throttle;
 use std::time::Duration;
 
 use crate::clock::Clock;
+use crate::config;
 use crate::store::Database;
 use crate::store::revocation_tail::Tail;
 use crate::token::opaque::RefreshKeys;
@@ -47,6 +50,7 @@ use crate::token::sealing::SealingKeys;
 use crate::token::{KeyRing, RevocationList, Signer, UnusableKey, Verifier};
 
 use known_clients::KnownClients;
+use limits::{Limited, Limits};
 
 pub use error::Error;
 pub use grant::Grant;
@@ -65,6 +69,7 @@ pub struct Authority {
     pub(crate) tokens: Tokens,
     pub(crate) clock: Clock,
     pub(crate) terms: Terms,
+    limits: Limits,
     known_clients: KnownClients,
 }
 
@@ -102,6 +107,8 @@ pub struct Terms {
     pub single_active: bool,
     /// How guessing is slowed down.
     pub throttle: ThrottlePolicy,
+    /// How often one may ask.
+    pub limits: config::Limits,
     /// The shortest new password, in characters.
     pub min_password_length: usize,
 }
@@ -127,7 +134,13 @@ impl Tokens {
 impl Authority {
     /// An authority over this store.
     pub fn new(database: Database, hasher: Hasher, tokens: Tokens, clock: Clock, terms: Terms) -> Self {
-        Self { database, hasher, tokens, clock, terms, known_clients: KnownClients::default() }
+        let limits = Limits::new(&terms.limits, &clock);
+        Self { database, hasher, tokens, clock, terms, limits, known_clients: KnownClients::default() }
+    }
+
+    /// How often something was refused for being asked too often: what tests and metrics compare.
+    pub fn limited(&self) -> Limited {
+        self.limits.limited()
     }
 
     /// `iss`, the address of this service.

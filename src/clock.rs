@@ -3,8 +3,8 @@
 //! Everything else takes `now` as an argument, so that a test can say what time it is and a decision never sees two different times.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// Where `now` comes from: the system, or a test that sets it.
 #[derive(Clone, Debug, Default)]
@@ -25,6 +25,34 @@ impl Clock {
             Clock::Test(clock) => clock.now(),
         }
     }
+
+    /// Begins to measure how much time passes.
+    pub fn stopwatch(&self) -> Stopwatch {
+        Stopwatch(match self {
+            Clock::System => Beginning::System(Instant::now()),
+            Clock::Test(clock) => Beginning::Test(clock.clone(), clock.passed()),
+        })
+    }
+}
+
+/// How much time has passed since it was made. Unlike the wall clock it is never set, so it never jumps and never goes back.
+#[derive(Clone, Debug)]
+pub struct Stopwatch(Beginning);
+
+#[derive(Clone, Debug)]
+enum Beginning {
+    System(Instant),
+    Test(TestClock, u64),
+}
+
+impl Stopwatch {
+    /// That much.
+    pub fn elapsed(&self) -> Duration {
+        match &self.0 {
+            Beginning::System(beginning) => beginning.elapsed(),
+            Beginning::Test(clock, beginning) => Duration::from_secs(clock.passed().saturating_sub(*beginning)),
+        }
+    }
 }
 
 /// A clock that was never set may stand before 1970.
@@ -35,22 +63,33 @@ fn seconds_since_1970(time: SystemTime) -> i64 {
 
 /// A clock for tests. Clones share one time.
 #[derive(Clone, Debug)]
-pub struct TestClock(Arc<AtomicI64>);
+pub struct TestClock(Arc<Times>);
+
+#[derive(Debug)]
+struct Times {
+    now: AtomicI64,
+    passed: AtomicU64,
+}
 
 impl TestClock {
     /// A clock that stands at `now` (NumericDate).
     pub fn at(now: i64) -> Self {
-        Self(Arc::new(AtomicI64::new(now)))
+        Self(Arc::new(Times { now: AtomicI64::new(now), passed: AtomicU64::new(0) }))
     }
 
     /// The time it stands at.
     pub fn now(&self) -> i64 {
-        self.0.load(Ordering::Relaxed)
+        self.0.now.load(Ordering::Relaxed)
     }
 
-    /// Moves the clock by so many seconds; negative steps it back.
+    /// Lets so many seconds pass; negative steps the clock back, and no time passes.
     pub fn advance(&self, seconds: i64) {
-        self.0.fetch_add(seconds, Ordering::Relaxed);
+        self.0.now.fetch_add(seconds, Ordering::Relaxed);
+        self.0.passed.fetch_add(seconds.try_into().unwrap_or_default(), Ordering::Relaxed);
+    }
+
+    fn passed(&self) -> u64 {
+        self.0.passed.load(Ordering::Relaxed)
     }
 }
 

@@ -35,6 +35,7 @@ pub use server::Server;
 pub use sessions::Sessions;
 pub use token::Token;
 pub(crate) use token::check_audience;
+pub use units::Rate;
 
 use layers::Settings;
 use page::Page;
@@ -61,7 +62,7 @@ pub struct Config {
     pub registration: Registration,
     /// The cookies of those who ask for them.
     pub cookies: Cookies,
-    /// How often a password or a code may be tried.
+    /// How often a password may be tried, and how often one may ask.
     pub limits: Limits,
     /// How log lines look.
     pub log: Log,

@@ -132,6 +132,7 @@ pub fn authority(config: &Config, tokens: Tokens, clock: Clock) -> Result<Author
         sessions: SessionPolicy::from(&config.sessions),
         single_active: config.sessions.single_active,
         throttle: ThrottlePolicy { free_failures: config.limits.account_free_failures },
+        limits: config.limits.clone(),
         min_password_length: config.password.min_length,
     };
     Ok(Authority::new(database, hasher, tokens, clock, terms))

@@ -2,9 +2,12 @@
 //!
 //! No bcrypt: a secret of 256 random bits is not found by trying. No refresh token either: a client can ask again whenever it likes.
 
+use std::net::IpAddr;
+
 use super::audit::{Event, Happening};
 use super::grant::granted_scope;
 use super::id::{self, is_id};
+use super::limits::Request;
 use super::{Authority, Error};
 use crate::secret::Secret;
 use crate::store::client::{self, Client};
@@ -19,6 +22,8 @@ pub struct ClientCredentials {
     pub id: String,
     /// Its secret, likewise.
     pub secret: Secret,
+    /// Where it was sent from.
+    pub from: Option<IpAddr>,
 }
 
 /// An access token and what its holder should know about it.
@@ -38,9 +43,10 @@ impl Authority {
     /// An access token for a client, with this scope or, if none is named, with all that the client holds.
     ///
     /// # Errors
-    /// [`Error::InvalidClient`], the same for every cause; [`Error::InvalidScope`]; [`Error::StoreUnavailable`].
+    /// [`Error::InvalidClient`], the same for every cause; [`Error::TooManyRequests`]; [`Error::InvalidScope`];
+    /// [`Error::StoreUnavailable`].
     pub async fn client_credentials(&self, credentials: &ClientCredentials, scope: Option<&str>) -> Result<ClientGrant, Error> {
-        let client = self.authenticate_client(credentials).await?;
+        let client = self.authenticate_client(credentials, Request::Token).await?;
         let scope = granted_scope(&client.scope, scope)?;
         let now = self.clock.now();
         let expires_in = self.terms.access_ttl.as_secs();
@@ -61,22 +67,32 @@ impl Authority {
 
     /// What a client with a secret is told when it wants a grant that only people have: that it is not who it says, or that it may not.
     pub async fn refuse_grant(&self, credentials: &ClientCredentials) -> Error {
-        self.authenticate_client(credentials).await.err().unwrap_or(Error::UnauthorizedClient)
+        self.authenticate_client(credentials, Request::Token).await.err().unwrap_or(Error::UnauthorizedClient)
     }
 
-    /// The client that this is, if it is there, enabled, and has this secret.
-    pub(super) async fn authenticate_client(&self, credentials: &ClientCredentials) -> Result<Client, Error> {
-        if !is_id(id::CLIENT, &credentials.id) {
-            return Err(Error::InvalidClient);
+    /// The client that this is, if it is there, enabled, has this secret, and does not ask too often.
+    pub(super) async fn authenticate_client(&self, credentials: &ClientCredentials, request: Request) -> Result<Client, Error> {
+        let ClientCredentials { id: client_id, secret, from } = credentials;
+        if !is_id(id::CLIENT, client_id) {
+            return Err(self.refuse_stranger(*from));
         }
-        let client = client::by_id(&self.database, &credentials.id).await?;
-        let Some(client) = client else { return Err(Error::InvalidClient) };
-        if is_authentic(&client, &credentials.secret) {
+        self.limits.may_be_client(request, client_id, *from)?;
+        let Some(client) = client::by_id(&self.database, client_id).await? else { return Err(self.refuse_stranger(*from)) };
+        if is_authentic(&client, secret) {
+            self.limits.client(request, client_id)?;
             return Ok(client);
         }
-        let reason = if client.disabled_at.is_some() { "disabled_client" } else { "secret" };
-        Happening::to_client(Event::ClientFailed, &client.id).with(reason).log();
-        Err(Error::InvalidClient)
+        let refusal = self.refuse_stranger(*from);
+        // Whoever is limited for it has filled enough lines.
+        if matches!(refusal, Error::InvalidClient) {
+            let reason = if client.disabled_at.is_some() { "disabled_client" } else { "secret" };
+            Happening::to_client(Event::ClientFailed, &client.id).with(reason).log();
+        }
+        Err(refusal)
+    }
+
+    pub(super) fn refuse_stranger(&self, from: Option<IpAddr>) -> Error {
+        self.limits.stranger(from).err().unwrap_or(Error::InvalidClient)
     }
 }
 

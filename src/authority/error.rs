@@ -19,8 +19,8 @@ pub enum Error {
     /// The login does not prove enough for what is asked: a second factor is needed.
     #[error("the login is too weak")]
     WeakLogin,
-    /// Too many failures in a row for one address.
-    #[error("too many failures in a row")]
+    /// Too many failures in a row for one account, or too many requests for one address, session or client.
+    #[error("too many requests")]
     TooManyRequests {
         /// Seconds until the next try is admitted.
         retry_after: u64,

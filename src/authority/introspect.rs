@@ -7,6 +7,7 @@ use serde_json::{Map, Value, json};
 
 use super::client_credentials::{ClientCredentials, is_authentic};
 use super::grant::{FIRST_PARTY_CLIENT, remaining_scope};
+use super::limits::Request;
 use super::session_policy::Standing;
 use super::{Authority, Error};
 use crate::secret::Secret;
@@ -25,7 +26,7 @@ impl Authority {
     /// What this token says, if it is good at this moment.
     ///
     /// # Errors
-    /// [`Error::InvalidClient`]; [`Error::UnauthorizedClient`] for a client that may not ask; [`Error::StoreUnavailable`].
+    /// [`Error::InvalidClient`]; [`Error::TooManyRequests`]; [`Error::UnauthorizedClient`] for a client that may not ask; [`Error::StoreUnavailable`].
     pub async fn introspect(&self, credentials: &ClientCredentials, token: &Secret) -> Result<Introspection, Error> {
         let client = self.authenticate_introspector(credentials).await?;
         let held = Scope::parse(&client.scope).map_err(|error| Error::Internal(error.into()))?;
@@ -48,7 +49,7 @@ impl Authority {
     /// As the store says or, while it does not answer, as it last said.
     async fn authenticate_introspector(&self, credentials: &ClientCredentials) -> Result<Client, Error> {
         let now = self.clock.now();
-        match self.authenticate_client(credentials).await {
+        match self.authenticate_client(credentials, Request::Introspection).await {
             Ok(client) => {
                 self.known_clients.remember(&client, now);
                 Ok(client)
@@ -58,8 +59,13 @@ impl Authority {
                 let is_denied = |seen_at| self.tokens.revocations.denies(None, &credentials.id, "", seen_at);
                 let known = self.known_clients.recall(&credentials.id, now).filter(|(_, seen_at)| !is_denied(*seen_at));
                 let (known, _) = known.ok_or(unavailable)?;
-                if is_authentic(&known, &credentials.secret) { Ok(known) } else { Err(Error::InvalidClient) }
+                if !is_authentic(&known, &credentials.secret) {
+                    return Err(self.refuse_stranger(credentials.from));
+                }
+                self.limits.client(Request::Introspection, &credentials.id)?;
+                Ok(known)
             }
+            Err(limited @ Error::TooManyRequests { .. }) => Err(limited),
             // Gone, disabled, or a secret that is good no more: then the memory must not outlive it.
             Err(error) => {
                 let is_outdated = |(known, _): &(Client, i64)| is_authentic(known, &credentials.secret);

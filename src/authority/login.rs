@@ -3,6 +3,8 @@
 //! Whatever is wrong with the account or the password, the answer and the work behind it are the same: one look into the store, one job on
 //! the hashing threads. Only who is right makes a row.
 
+use std::net::IpAddr;
+
 use super::audit::{Event, Happening};
 use super::grant::granted_scope;
 use super::hasher::Verdict;
@@ -29,6 +31,8 @@ pub struct LoginRequest {
     pub scope: Option<String>,
     /// What it is sent with.
     pub device: Device,
+    /// Where it comes from, for what is limited by that.
+    pub from: Option<IpAddr>,
 }
 
 /// What a person has proven.
@@ -63,8 +67,17 @@ impl Authority {
     ///
     /// # Errors
     /// [`Error::InvalidCredentials`], the same for every cause; [`Error::OtpRequired`]; [`Error::TooManyRequests`], the same for every
-    /// address; [`Error::InvalidScope`]; [`Error::Busy`]; [`Error::StoreUnavailable`].
+    /// account; [`Error::InvalidScope`]; [`Error::Busy`]; [`Error::StoreUnavailable`].
     pub async fn login(&self, request: LoginRequest) -> Result<Grant, Error> {
+        let counted = self.limits.login(request.from, &request.email)?;
+        let outcome = self.login_within_limits(request).await;
+        if outcome.is_ok() {
+            self.limits.was_right(counted);
+        }
+        outcome
+    }
+
+    async fn login_within_limits(&self, request: LoginRequest) -> Result<Grant, Error> {
         match self.admit_try(&request.email).await {
             Ok(tried) => {
                 let outcome = self.try_login(request, false).await;

@@ -19,9 +19,10 @@ impl Authority {
     ///
     /// # Errors
     /// [`Error::InvalidRefreshToken`] for whatever is wrong with the token, its session or its account; then the session is over, unless
-    /// the token named none. [`Error::StoreUnavailable`].
+    /// the token named none. [`Error::TooManyRequests`]; [`Error::StoreUnavailable`].
     pub async fn refresh(&self, refresh_token: &Secret, device: Device) -> Result<Grant, Error> {
         let presented = self.tokens.refresh.read(refresh_token.expose()).ok_or(Error::InvalidRefreshToken)?;
+        self.limits.refresh(presented.session)?;
         let session = self.session_of(&presented).await?.ok_or(Error::InvalidRefreshToken)?;
         let now = self.clock.now();
         match self.terms.sessions.standing(&session, presented.generation, now) {

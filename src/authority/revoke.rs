@@ -5,6 +5,7 @@
 use super::audit::{Event, Happening};
 use super::client_credentials::ClientCredentials;
 use super::grant::FIRST_PARTY_CLIENT;
+use super::limits::Request;
 use super::{Authority, Error};
 use crate::secret::Secret;
 use crate::store::revocation;
@@ -15,11 +16,11 @@ impl Authority {
     /// Takes a token back, for every replica, for this one at once. No credentials: for the public client, whose tokens are those of people.
     ///
     /// # Errors
-    /// [`Error::InvalidClient`]; [`Error::UnauthorizedClient`] for another client's token, which stays good; [`Error::StoreUnavailable`]:
+    /// [`Error::InvalidClient`]; [`Error::TooManyRequests`]; [`Error::UnauthorizedClient`] for another client's token, which stays good; [`Error::StoreUnavailable`]:
     /// it was not taken back.
     pub async fn revoke(&self, credentials: Option<&ClientCredentials>, token: &Secret) -> Result<(), Error> {
         let client_id = match credentials {
-            Some(credentials) => self.authenticate_client(credentials).await?.id,
+            Some(credentials) => self.authenticate_client(credentials, Request::Revocation).await?.id,
             None => FIRST_PARTY_CLIENT.to_owned(),
         };
         let now = self.clock.now();

@@ -41,6 +41,7 @@ impl Authority {
     /// [`Error::TooManyRequests`]; [`Error::Busy`]; [`Error::StoreUnavailable`].
     pub async fn step_up(&self, request: StepUpRequest) -> Result<Grant, Error> {
         let StepUpRequest { account_id, session_id, credential } = request;
+        self.limits.within_session(&session_id)?;
         let (session, account) = self.live_session(&account_id, &session_id).await?;
         let tried = self.admit_try(account.email.folded()).await?;
         let means = match credential {

@@ -166,6 +166,7 @@ impl Authority {
                 }
                 Standing::Undecided => return Err(Error::Busy),
                 Standing::Delayed { retry_after } => {
+                    self.limits.count_delayed();
                     return Err(Error::TooManyRequests { retry_after: retry_after.unsigned_abs() });
                 }
             }

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use ::config::{ConfigError, FileFormat, Map, Source, Value, ValueKind};
 
-use super::units::parse_duration;
+use super::units::{Rate, parse_duration, parse_rate};
 use super::{Error, names};
 use crate::secret::Secret;
 
@@ -102,6 +102,17 @@ impl Settings {
         match self.values.get(name).map(|value| &value.kind) {
             None => Ok(None),
             Some(ValueKind::String(text)) => parse_duration(text).map(Some).ok_or_else(refused),
+            Some(_) => Err(refused()),
+        }
+    }
+
+    /// A rate, or none at all.
+    pub(super) fn rate(&self, name: &str) -> Result<Option<Option<Rate>>, Error> {
+        let refused =
+            || Error::setting(name, "must be a whole number in a second, a minute or an hour (\"5/s\", \"10/min\", \"100/h\"), or \"off\"");
+        match self.values.get(name).map(|value| &value.kind) {
+            None => Ok(None),
+            Some(ValueKind::String(text)) => parse_rate(text).map(Some).ok_or_else(refused),
             Some(_) => Err(refused()),
         }
     }

@@ -3,7 +3,7 @@
 use std::fmt::{Display, Write};
 use std::time::Duration;
 
-use super::units::duration_text;
+use super::units::{Rate, duration_text, rate_text};
 use crate::secret::Secret;
 
 #[derive(Default)]
@@ -29,6 +29,10 @@ impl Page {
 
     pub(super) fn duration(&mut self, key: &str, value: Duration) -> &mut Self {
         self.text(key, duration_text(value))
+    }
+
+    pub(super) fn rate(&mut self, key: &str, value: Option<Rate>) -> &mut Self {
+        self.text(key, rate_text(value))
     }
 
     pub(super) fn list(&mut self, key: &str, values: &[String]) -> &mut Self {

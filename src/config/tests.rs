@@ -46,7 +46,9 @@ fn without_a_file_the_defaults_hold() {
     let sessions = (config.sessions.idle_timeout, config.sessions.absolute_timeout, config.sessions.refresh_grace);
     assert_eq!(sessions, (Duration::from_secs(7 * 86_400), Duration::from_secs(30 * 86_400), Duration::from_secs(10)));
     assert_eq!((config.sessions.single_active, config.registration.enabled), (false, false));
-    assert_eq!(config.limits.account_free_failures, 5);
+    let rate = |count| Some(Rate { count, per: Duration::from_secs(60) });
+    assert_eq!((config.limits.login_per_ip, config.limits.account_free_failures), (rate(10), 5));
+    assert_eq!((config.limits.refresh_per_session, config.limits.client), (rate(120), rate(600)));
     assert_eq!(config.log.format, LogFormat::Auto);
     assert!(config.server.workers >= 1 && config.password.hash_threads >= 1);
 }
@@ -160,7 +162,7 @@ fn k10_unknown_settings_are_refused_and_named_wherever_they_come_from() {
         "HALLPASS__SERVER_LISTEN",
         "HALLPASS__SERVER__LISTEN_FILE",
         "HALLPASS__KEYS__FILE_FILE",
-        "HALLPASS__LIMITS__LOGIN_PER_IP",
+        "HALLPASS__LIMITS__LOGIN",
     ] {
         let error = refusal("", &[(variable, "127.0.0.1:1")]);
         assert!(error.starts_with(variable) && error.contains("is not a setting"), "{error}");
@@ -196,6 +198,12 @@ fn k11_values_out_of_range_are_refused_with_the_range() {
         ("password", "hash_threads = 0", "1 to 256"),
         ("password", "queue = 0", "1 to 10000"),
         ("password", "queue_timeout = \"0s\"", "\"1s\" to \"30s\""),
+        ("limits", "login_per_ip = \"0/min\"", "\"1/h\" to \"1000000/s\""),
+        ("limits", "login_per_ip = \"1000001/s\"", "\"1/h\" to \"1000000/s\""),
+        ("limits", "login_per_ip = \"10/day\"", "\"off\""),
+        ("limits", "login_per_ip = 10", "\"off\""),
+        ("limits", "refresh_per_session = \"0/s\"", "\"off\""),
+        ("limits", "client = false", "\"off\""),
         ("limits", "account_free_failures = 1001", "0 to 1000"),
         ("limits", "account_free_failures = -1", "not negative"),
         ("server", "workers = 0", "1 to 1024"),

@@ -1,4 +1,4 @@
-//! How durations are written in settings, and how ranges are checked and told.
+//! How durations and rates are written in settings, and how ranges are checked and told.
 
 use std::fmt::Display;
 use std::ops::RangeInclusive;
@@ -6,6 +6,16 @@ use std::time::Duration;
 
 use super::Error;
 
+/// So many in this time, evenly; and so many at once after a rest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rate {
+    /// So many.
+    pub count: u32,
+    /// In this time.
+    pub per: Duration,
+}
+
+const RATE_UNITS: [(&str, u64); 3] = [("s", 1), ("min", 60), ("h", 3_600)];
 const UNITS: [(&str, u64); 4] = [("d", 86_400), ("h", 3_600), ("m", 60), ("s", 1)];
 
 /// Reads `"90s"`, `"5m"`, `"12h"` or `"7d"`: a whole number and one unit.
@@ -24,6 +34,35 @@ pub(super) fn duration_text(duration: Duration) -> String {
     let total = duration.as_secs();
     let (unit, seconds) = UNITS.into_iter().find(|(_, seconds)| total > 0 && total.is_multiple_of(*seconds)).unwrap_or(("s", 1));
     format!("{}{unit}", total / seconds)
+}
+
+/// Reads `"10/min"`: a whole number and one of `s`, `min` and `h`; `"off"` is none.
+pub(super) fn parse_rate(text: &str) -> Option<Option<Rate>> {
+    if text == "off" {
+        return Some(None);
+    }
+    let (count, unit) = text.split_once('/')?;
+    let (_, seconds) = RATE_UNITS.into_iter().find(|(name, _)| *name == unit)?;
+    let is_plain = !count.is_empty() && count.bytes().all(|byte| byte.is_ascii_digit());
+    let count = count.parse().ok().filter(|_| is_plain)?;
+    Some(Some(Rate { count, per: Duration::from_secs(seconds) }))
+}
+
+/// Writes a rate as it is read.
+pub(super) fn rate_text(rate: Option<Rate>) -> String {
+    let Some(rate) = rate else { return "off".to_owned() };
+    let unit = RATE_UNITS.into_iter().find(|(_, seconds)| rate.per.as_secs() <= *seconds).map_or("h", |(name, _)| name);
+    format!("{}/{unit}", rate.count)
+}
+
+/// Refuses a rate that lets nobody in, or is none.
+pub(super) fn check_rate(setting: &str, rate: Option<Rate>) -> Result<(), Error> {
+    match rate {
+        Some(rate) if !(1..=1_000_000).contains(&rate.count) => {
+            Err(Error::setting(setting, "is out of range: give a rate from \"1/h\" to \"1000000/s\", or \"off\""))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Refuses a number outside its range.
@@ -57,6 +96,34 @@ mod tests {
             ["", "s", "5", "5 m", "-5s", "+5s", "1.5h", "5M", "1h30m", "5ms", "300seconds", "99999999999999999999s", "9999999999999999999d"]
         {
             assert_eq!(parse_duration(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_rate_is_a_whole_number_in_a_second_a_minute_or_an_hour_and_prints_as_it_is_read() {
+        for (text, count, seconds) in [("10/min", 10, 60), ("1/s", 1, 1), ("100/h", 100, 3600), ("0/s", 0, 1)] {
+            let rate = Rate { count, per: Duration::from_secs(seconds) };
+            assert_eq!((parse_rate(text), rate_text(Some(rate)).as_str()), (Some(Some(rate)), text));
+        }
+        assert_eq!((parse_rate("off"), rate_text(None).as_str()), (Some(None), "off"));
+        for text in [
+            "",
+            "10",
+            "/min",
+            "10/",
+            "10/m",
+            "10/sec",
+            "10/minute",
+            "10 /min",
+            "+1/s",
+            "-1/s",
+            "1.5/s",
+            "OFF",
+            "10/min/s",
+            "4294967296/s",
+            "10/d",
+        ] {
+            assert_eq!(parse_rate(text), None, "{text}");
         }
     }
 

@@ -39,7 +39,7 @@ pub struct PasswordBody {
 /// The handler of `POST /account/password`.
 ///
 /// # Errors
-/// 400, 401, 403, 413, 415, 422, 503.
+/// 400, 401, 403, 413, 415, 422, 429, 503.
 pub async fn change_password(
     session: LiveSession,
     authority: Data<Authority>,

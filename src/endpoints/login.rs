@@ -48,7 +48,8 @@ pub async fn login(
         }
     };
     let device = http::device(&request);
-    let grant = authority.login(LoginRequest { email, password, otp, scope, device }).await?;
+    let from = http::address_of(&request);
+    let grant = authority.login(LoginRequest { email, password, otp, scope, device, from }).await?;
     if let Some(replaced) = replaced {
         authority.end_replaced(&replaced).await?;
     }

@@ -10,9 +10,9 @@ use crate::http::{Error, FormBody, PresentedClient};
 /// The handler. What is not active is told with one member, and so without a reason.
 ///
 /// # Errors
-/// 400, 401, 413, 415, 503.
+/// 400, 401, 413, 415, 429, 503.
 pub async fn introspect(request: HttpRequest, authority: Data<Authority>, form: FormBody) -> Result<HttpResponse, Error> {
-    let client = PresentedClient::of(request.headers(), &form)?;
+    let client = PresentedClient::of(&request, &form)?;
     let credentials = client.credentials()?;
     let introspection = authority.introspect(credentials, form.required("token")?).await;
     Ok(match introspection.map_err(|error| client.refusal(error))? {

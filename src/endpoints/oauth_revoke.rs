@@ -10,9 +10,9 @@ use crate::http::{Error, FormBody, PresentedClient};
 /// The handler. 200 means that it is recorded, and so will hold everywhere, or that there was nothing to revoke.
 ///
 /// # Errors
-/// 400, 401, 413, 415, 503.
+/// 400, 401, 413, 415, 429, 503.
 pub async fn revoke(request: HttpRequest, authority: Data<Authority>, form: FormBody) -> Result<HttpResponse, Error> {
-    let client = PresentedClient::of(request.headers(), &form)?;
+    let client = PresentedClient::of(&request, &form)?;
     let credentials = if client.is_first_party() { None } else { Some(client.credentials()?) };
     let revoked = authority.revoke(credentials, form.required("token")?).await;
     revoked.map_err(|error| client.refusal(error))?;

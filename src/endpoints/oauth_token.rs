@@ -11,7 +11,7 @@ use crate::secret::Secret;
 /// The handler. Which grant is asked for is looked at before who asks, so that it costs nothing to be told that there is none.
 ///
 /// # Errors
-/// 400, 401, 413, 415, 503.
+/// 400, 401, 413, 415, 429, 503.
 pub async fn token(
     request: HttpRequest,
     authority: Data<Authority>,
@@ -19,7 +19,7 @@ pub async fn token(
     form: FormBody,
 ) -> Result<HttpResponse, Error> {
     let grant_type = form.required("grant_type")?;
-    let client = PresentedClient::of(request.headers(), &form)?;
+    let client = PresentedClient::of(&request, &form)?;
     match grant_type.expose() {
         "client_credentials" => {
             let scope = form.one("scope")?.map(Secret::expose);

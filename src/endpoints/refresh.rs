@@ -20,7 +20,7 @@ pub struct RefreshBody {
 /// The handler. A refusal leaves the cookies alone: what is refused may be an older one than the browser has by now.
 ///
 /// # Errors
-/// 400, 401, 403, 413, 415, 503.
+/// 400, 401, 403, 413, 415, 429, 503.
 pub async fn refresh(
     request: HttpRequest,
     authority: Data<Authority>,

@@ -2,12 +2,13 @@
 //!
 //! It reads what was presented; whether it is right, the use case says.
 
+use actix_web::HttpRequest;
 use actix_web::http::header::{AUTHORIZATION, HeaderMap};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use zeroize::Zeroizing;
 
-use super::{Error, FormBody};
+use super::{Error, FormBody, address_of};
 use crate::authority;
 use crate::authority::client_credentials::ClientCredentials;
 use crate::authority::grant::FIRST_PARTY_CLIENT;
@@ -29,7 +30,8 @@ impl PresentedClient {
     ///
     /// # Errors
     /// [`Error::InvalidRequest`] for two ways at once or two headers; [`Error::InvalidBasicClient`] for a header that cannot be read.
-    pub fn of(headers: &HeaderMap, form: &FormBody) -> Result<Self, Error> {
+    pub fn of(request: &HttpRequest, form: &FormBody) -> Result<Self, Error> {
+        let headers = request.headers();
         let (id, secret) = (form.one("client_id")?, form.one("client_secret")?);
         let header = authorization(headers)?;
         if header.is_some() && secret.is_some() {
@@ -37,7 +39,7 @@ impl PresentedClient {
         }
         match (header.map(basic), id, secret) {
             (Some(Some(credentials)), id, _) => {
-                let credentials = credentials?;
+                let credentials = ClientCredentials { from: address_of(request), ..credentials? };
                 // Naming oneself in the form too is no second way to prove it; naming somebody else is a contradiction.
                 if id.is_some_and(|id| id.expose() != credentials.id) {
                     return Err(Error::InvalidRequest);
@@ -45,7 +47,7 @@ impl PresentedClient {
                 Ok(Self { credentials: Some(credentials), by_basic: true, is_first_party: false })
             }
             (None, Some(id), Some(secret)) => {
-                let credentials = ClientCredentials { id: id.expose().to_owned(), secret: secret.clone() };
+                let credentials = ClientCredentials { id: id.expose().to_owned(), secret: secret.clone(), from: address_of(request) };
                 Ok(Self { credentials: Some(credentials), by_basic: false, is_first_party: false })
             }
             (None, Some(id), None) => Ok(Self { is_first_party: id.expose() == FIRST_PARTY_CLIENT, ..Self::NOTHING }),
@@ -98,7 +100,7 @@ fn basic(header: &[u8]) -> Option<Result<ClientCredentials, Error>> {
 fn basic_credentials(encoded: &[u8]) -> Option<ClientCredentials> {
     let decoded = Zeroizing::new(STANDARD.decode(encoded).ok()?);
     let (id, secret) = std::str::from_utf8(&decoded).ok()?.split_once(':')?;
-    Some(ClientCredentials { id: form_decoded(id)?, secret: Secret::from(form_decoded(secret)?) })
+    Some(ClientCredentials { id: form_decoded(id)?, secret: Secret::from(form_decoded(secret)?), from: None })
 }
 
 /// RFC 6749 s2.3.1 wants both form-encoded, and half of all clients send them raw. Ids and secrets of ours consist of characters that no

@@ -17,7 +17,7 @@ pub(super) fn authority_problem(error: &authority::Error) -> Problem {
         Authority::OtpRequired => new(StatusCode::UNAUTHORIZED, "otp_required", "This account also needs a one-time code."),
         Authority::WeakLogin => Problem::refused(&TOO_WEAK),
         Authority::TooManyRequests { retry_after } => {
-            let problem = new(StatusCode::TOO_MANY_REQUESTS, "too_many_requests", "Too many failed tries. Wait before the next one.");
+            let problem = new(StatusCode::TOO_MANY_REQUESTS, "too_many_requests", "Too many requests. Wait before the next one.");
             Problem { retry_after: Some(*retry_after), ..problem }
         }
         Authority::InvalidRefreshToken => {

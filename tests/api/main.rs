@@ -17,6 +17,7 @@ mod cors;
 mod device;
 mod follower;
 mod hostile;
+mod limits;
 mod login;
 mod logout;
 mod lossy;
