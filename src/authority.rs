@@ -23,6 +23,7 @@ pub mod limits;
 pub mod login;
 pub mod logout;
 mod otp;
+pub mod outcomes;
 pub mod own_account;
 pub mod password;
 pub mod password_hash;
@@ -51,6 +52,7 @@ use crate::token::{KeyRing, RevocationList, Signer, UnusableKey, Verifier};
 
 use known_clients::KnownClients;
 use limits::{Limited, Limits};
+use outcomes::Outcomes;
 
 pub use error::Error;
 pub use grant::Grant;
@@ -71,6 +73,7 @@ pub struct Authority {
     pub(crate) terms: Terms,
     limits: Limits,
     known_clients: KnownClients,
+    outcomes: Outcomes,
 }
 
 /// What tokens are made with, and taken back by; and what else follows from the keys.
@@ -135,12 +138,28 @@ impl Authority {
     /// An authority over this store.
     pub fn new(database: Database, hasher: Hasher, tokens: Tokens, clock: Clock, terms: Terms) -> Self {
         let limits = Limits::new(&terms.limits, &clock);
-        Self { database, hasher, tokens, clock, terms, limits, known_clients: KnownClients::default() }
+        let (known_clients, outcomes) = (KnownClients::default(), Outcomes::default());
+        Self { database, hasher, tokens, clock, terms, limits, known_clients, outcomes }
     }
 
     /// How often something was refused for being asked too often: what tests and metrics compare.
     pub fn limited(&self) -> Limited {
         self.limits.limited()
+    }
+
+    /// How often which use case ended in which way: what metrics show.
+    pub fn outcomes(&self) -> &Outcomes {
+        &self.outcomes
+    }
+
+    /// The hashing threads, for those who only ask how much they have to do.
+    pub fn hasher(&self) -> &Hasher {
+        &self.hasher
+    }
+
+    /// The deny list of this process, for those who only ask how long it is.
+    pub fn revocations(&self) -> &RevocationList {
+        &self.tokens.revocations
     }
 
     /// `iss`, the address of this service.

@@ -11,6 +11,7 @@ pub mod login;
 pub mod logout;
 pub mod me;
 pub mod metadata;
+pub mod metrics;
 pub mod oauth_introspect;
 pub mod oauth_revoke;
 pub mod oauth_token;
@@ -29,7 +30,7 @@ use crate::http::Error;
 
 /// The routes that answer without a credential in the headers. Every other route refuses a request that has none. Those of clients find
 /// theirs in the form too, and refuse by themselves.
-pub const PUBLIC: [&str; 10] = [
+pub const PUBLIC: [&str; 11] = [
     "/login",
     "/refresh",
     "/register",
@@ -40,6 +41,7 @@ pub const PUBLIC: [&str; 10] = [
     "/livez",
     "/readyz",
     "/healthz",
+    "/metrics",
 ];
 
 /// Every route of the service. What is not here is 404, what is here with another method is 405.
@@ -69,6 +71,7 @@ pub fn routes(config: &mut ServiceConfig) {
         .service(resource("/livez", "GET, HEAD", [web::get().to(probes::livez), web::head().to(probes::livez)]))
         .service(resource("/healthz", "GET, HEAD", [web::get().to(probes::livez), web::head().to(probes::livez)]))
         .service(resource("/readyz", "GET, HEAD", [web::get().to(probes::readyz), web::head().to(probes::readyz)]))
+        .service(resource("/metrics", "GET, HEAD", [web::get().to(metrics::metrics), web::head().to(metrics::metrics)]))
         .configure(administration)
         .default_service(web::to(|| async { Err::<(), _>(Error::NotFound) }));
 }

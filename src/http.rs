@@ -12,6 +12,7 @@ pub mod form;
 pub mod forwarded;
 mod refused_use_case;
 mod session_status;
+pub mod traffic;
 
 pub use body::{JsonBody, OptionalJsonBody};
 pub use client::{TrustedProxies, address_of, device};
@@ -22,3 +23,4 @@ pub use envelope::{RequestId, envelope};
 pub use error::Error;
 pub use form::FormBody;
 pub use forwarded::client_address;
+pub use traffic::Traffic;

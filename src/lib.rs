@@ -33,6 +33,9 @@ pub mod http;
 pub mod logging;
 #[cfg(feature = "service")]
 #[doc(hidden)]
+pub mod metrics;
+#[cfg(feature = "service")]
+#[doc(hidden)]
 pub mod secret;
 #[cfg(feature = "service")]
 #[doc(hidden)]
@@ -40,3 +43,6 @@ pub mod serve;
 #[cfg(feature = "service")]
 #[doc(hidden)]
 pub mod store;
+#[cfg(feature = "service")]
+#[doc(hidden)]
+pub mod tally;

@@ -15,7 +15,7 @@ use crate::config::Config;
 use crate::endpoints::{self, probes::Readiness};
 use crate::feed::Feed;
 use crate::guard::{Guard, NotAnOrigin, SessionLookup};
-use crate::http::{self, Cookies, Cors, TrustedProxies};
+use crate::http::{self, Cookies, Cors, Traffic, TrustedProxies};
 use crate::store::{self, Database};
 use crate::token::{Signer, Verifier, verify::UnsafeVerifier};
 
@@ -175,6 +175,7 @@ fn listen(config: &Config, guard: Guard, authority: Authority, feed: Feed) -> Re
     let cookies = Data::new(Cookies::new(guard.clone(), config.cookies.same_site));
     let proxies = TrustedProxies::new(&config.server.trusted_proxies);
     let cors = Data::new(Cors::new(&config.server.cors_origins));
+    let traffic = Data::new(Traffic::default());
     let app = move || {
         App::new()
             .app_data(guard.clone())
@@ -184,6 +185,8 @@ fn listen(config: &Config, guard: Guard, authority: Authority, feed: Feed) -> Re
             .app_data(cors.clone())
             .app_data(ready.clone())
             .app_data(proxies.clone())
+            .app_data(traffic.counter())
+            .app_data(traffic.clone())
             .configure(endpoints::registration(is_open))
             .configure(endpoints::routes)
             .wrap(from_fn(http::envelope))

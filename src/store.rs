@@ -54,6 +54,7 @@ pub mod account;
 pub mod account_edit;
 pub mod audit;
 pub mod client;
+mod connections;
 mod device;
 mod email;
 mod error;
@@ -69,6 +70,7 @@ mod session_insert;
 mod statement;
 pub mod throttle;
 
+pub use connections::Connections;
 pub use device::Device;
 pub use email::{Email, InvalidEmail};
 pub use error::Error;
@@ -142,6 +144,14 @@ impl Database {
     pub async fn ping(&self) -> Result<(), Error> {
         // `SELECT 1` alone would not touch the file of SQLite.
         on!(self, |pool| async { sqlx::query("SELECT 1 FROM account LIMIT 1").execute(pool).await.map(|_| ()) })
+    }
+
+    /// How many connections there are at this moment.
+    pub fn connections(&self) -> Connections {
+        match self {
+            Self::Sqlite(file) => Connections::of(&file.readers) + Connections::of(&file.writer),
+            Self::Postgres(pool) => Connections::of(pool),
+        }
     }
 
     /// Closes all connections after what they are doing; later statements fail.

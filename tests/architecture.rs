@@ -44,13 +44,23 @@ const ROOMS: &[Room] = &[
     Room { name: "follower", may_use: &["guard", "token", "clock"], never: &["actix_web", "sqlx", "bcrypt", "clap", "config", "chrono"] },
     Room { name: "caller", may_use: &[], never: &["actix_web", "sqlx", "chrono"] },
     Room { name: "logging", may_use: &["caller"], never: &["actix_web", "sqlx", "chrono"] },
+    Room { name: "tally", may_use: &[], never: &["actix_web", "sqlx", "tokio"] },
     Room { name: "secret", may_use: &[], never: &["actix_web", "sqlx"] },
     Room { name: "config", may_use: &["secret"], never: &["actix_web", "sqlx", "bcrypt"] },
     Room { name: "store", may_use: &["token", "clock", "config", "secret"], never: WEB },
-    Room { name: "authority", may_use: &["store", "token", "clock", "config", "secret", "caller"], never: WEB },
+    Room { name: "authority", may_use: &["store", "token", "clock", "config", "secret", "caller", "tally"], never: WEB },
     Room { name: "feed", may_use: &["store", "token", "clock", "config", "secret"], never: WEB },
-    Room { name: "http", may_use: &["authority", "guard", "token", "clock", "config", "secret", "caller"], never: &["sqlx", "bcrypt"] },
-    Room { name: "endpoints", may_use: &["http", "authority", "guard", "token", "clock", "config", "secret"], never: &["sqlx", "bcrypt"] },
+    Room {
+        name: "http",
+        may_use: &["authority", "guard", "token", "clock", "config", "secret", "caller", "tally"],
+        never: &["sqlx", "bcrypt"],
+    },
+    Room { name: "metrics", may_use: &["http", "authority", "store", "tally"], never: &["actix_web", "sqlx", "bcrypt"] },
+    Room {
+        name: "endpoints",
+        may_use: &["metrics", "http", "authority", "guard", "token", "clock", "config", "secret"],
+        never: &["sqlx", "bcrypt"],
+    },
     Room { name: "cli", may_use: &["serve", "logging", "authority", "store", "token", "clock", "config", "secret"], never: &["actix_web"] },
 ];
 

@@ -8,6 +8,7 @@ use super::audit::{Event, Happening};
 use super::grant::granted_scope;
 use super::id::{self, is_id};
 use super::limits::Request;
+use super::outcomes::UseCase;
 use super::{Authority, Error};
 use crate::secret::Secret;
 use crate::store::client::{self, Client};
@@ -46,6 +47,12 @@ impl Authority {
     /// [`Error::InvalidClient`], the same for every cause; [`Error::TooManyRequests`]; [`Error::InvalidScope`];
     /// [`Error::StoreUnavailable`].
     pub async fn client_credentials(&self, credentials: &ClientCredentials, scope: Option<&str>) -> Result<ClientGrant, Error> {
+        let outcome = self.grant_to_client(credentials, scope).await;
+        self.outcomes.count(UseCase::ClientCredentials, &outcome);
+        outcome
+    }
+
+    async fn grant_to_client(&self, credentials: &ClientCredentials, scope: Option<&str>) -> Result<ClientGrant, Error> {
         let client = self.authenticate_client(credentials, Request::Token).await?;
         let scope = granted_scope(&client.scope, scope)?;
         let now = self.clock.now();

@@ -9,10 +9,12 @@ use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use std::{io, thread};
 
 use tokio::sync::oneshot;
+
+use crate::tally::Durations;
 
 /// The lowest priority that Linux gives an ordinary thread.
 const LOWEST_PRIORITY: i32 = 19;
@@ -48,6 +50,15 @@ pub struct PoolLoad {
     pub waiting: usize,
 }
 
+/// What has gone on since the start.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PoolTotals {
+    /// How long what was run took.
+    pub run: Durations,
+    /// How long it had waited for its turn.
+    pub waited: Durations,
+}
+
 /// A handle to the threads. They end when the last handle is gone.
 #[derive(Clone)]
 pub struct HashPool(Arc<Owner>);
@@ -70,11 +81,13 @@ struct State {
     waiting: VecDeque<Job>,
     running: usize,
     tickets: u64,
+    totals: PoolTotals,
     ended: bool,
 }
 
 struct Job {
     ticket: u64,
+    asked: Instant,
     begun: oneshot::Sender<()>,
     work: Box<dyn FnOnce() -> Delivery + Send>,
 }
@@ -123,6 +136,11 @@ impl HashPool {
         let state = self.0.shared.lock();
         PoolLoad { running: state.running, waiting: state.waiting.len() }
     }
+
+    /// What has gone on since the start.
+    pub fn totals(&self) -> PoolTotals {
+        self.0.shared.lock().totals
+    }
 }
 
 impl Owner {
@@ -134,7 +152,7 @@ impl Owner {
         }
         state.tickets += 1;
         let ticket = state.tickets;
-        state.waiting.push_back(Job { ticket, begun, work });
+        state.waiting.push_back(Job { ticket, asked: Instant::now(), begun, work });
         drop(state);
         self.shared.work_or_end.notify_one();
         Ok(Place { shared: &self.shared, ticket })
@@ -178,8 +196,12 @@ impl Shared {
         while let Some(job) = self.next() {
             // The caller may have gone since; its work has been taken and is run all the same.
             let _ = job.begun.send(());
+            let started = Instant::now();
             let deliver = (job.work)();
-            self.lock().running -= 1;
+            let mut state = self.lock();
+            state.running -= 1;
+            state.totals.run.add(started.elapsed());
+            drop(state);
             deliver();
         }
     }
@@ -189,6 +211,7 @@ impl Shared {
         loop {
             if let Some(job) = state.waiting.pop_front() {
                 state.running += 1;
+                state.totals.waited.add(job.asked.elapsed());
                 return Some(job);
             }
             if state.ended {

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use super::hash_pool::{HashPool, PoolError, PoolLoad, PoolSettings};
+use super::hash_pool::{HashPool, PoolError, PoolLoad, PoolSettings, PoolTotals};
 use super::password::Password;
 use super::password_hash::{NoSalt, StoredHash};
 use super::password_policy::{self, Violation};
@@ -156,6 +156,11 @@ impl Hasher {
     /// How many are being hashed and how many wait, at this moment.
     pub fn load(&self) -> PoolLoad {
         self.pool.load()
+    }
+
+    /// How long hashing took, and waiting for it, since the start.
+    pub fn totals(&self) -> PoolTotals {
+        self.pool.totals()
     }
 
     /// Rounds of bcrypt spent since the start: the sum of 2^cost over all hashes and dummies. Only ever grows.

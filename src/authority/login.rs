@@ -9,6 +9,7 @@ use super::audit::{Event, Happening};
 use super::grant::granted_scope;
 use super::hasher::Verdict;
 use super::otp::Otp;
+use super::outcomes::UseCase;
 use super::password_hash::StoredHash;
 use super::throttle::Settlement;
 use super::{Authority, Device, Error, Grant, Password};
@@ -69,6 +70,12 @@ impl Authority {
     /// [`Error::InvalidCredentials`], the same for every cause; [`Error::OtpRequired`]; [`Error::TooManyRequests`], the same for every
     /// account; [`Error::InvalidScope`]; [`Error::Busy`]; [`Error::StoreUnavailable`].
     pub async fn login(&self, request: LoginRequest) -> Result<Grant, Error> {
+        let outcome = self.limited_login(request).await;
+        self.outcomes.count(UseCase::Login, &outcome);
+        outcome
+    }
+
+    async fn limited_login(&self, request: LoginRequest) -> Result<Grant, Error> {
         let counted = self.limits.login(request.from, &request.email)?;
         let outcome = self.login_within_limits(request).await;
         if outcome.is_ok() {

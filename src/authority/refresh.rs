@@ -5,6 +5,7 @@
 
 use super::audit::{Event, Happening};
 use super::grant::remaining_scope;
+use super::outcomes::UseCase;
 use super::session_policy::Standing;
 use super::{Authority, Device, Error, Grant};
 use crate::secret::Secret;
@@ -21,6 +22,12 @@ impl Authority {
     /// [`Error::InvalidRefreshToken`] for whatever is wrong with the token, its session or its account; then the session is over, unless
     /// the token named none. [`Error::TooManyRequests`]; [`Error::StoreUnavailable`].
     pub async fn refresh(&self, refresh_token: &Secret, device: Device) -> Result<Grant, Error> {
+        let outcome = self.use_up(refresh_token, device).await;
+        self.outcomes.count(UseCase::Refresh, &outcome);
+        outcome
+    }
+
+    async fn use_up(&self, refresh_token: &Secret, device: Device) -> Result<Grant, Error> {
         let presented = self.tokens.refresh.read(refresh_token.expose()).ok_or(Error::InvalidRefreshToken)?;
         self.limits.refresh(presented.session)?;
         let session = self.session_of(&presented).await?.ok_or(Error::InvalidRefreshToken)?;
@@ -88,6 +95,7 @@ impl Authority {
 
     /// Ends a session whose refresh token was used by two.
     pub(super) async fn end_reused(&self, session: &Session, now: i64) -> Error {
+        self.outcomes.count_reuse();
         let ended = self.end_session_by(Event::RefreshReuse, &session.account_id, &session.id, now);
         ended.await.err().unwrap_or(Error::InvalidRefreshToken)
     }

@@ -7,6 +7,7 @@ use super::audit::{Event, Happening};
 use super::grant::remaining_scope;
 use super::hasher::Verdict;
 use super::login::Proof;
+use super::outcomes::UseCase;
 use super::throttle::Settlement;
 use super::{Authority, Error, Grant, Password};
 use crate::secret::Secret;
@@ -40,6 +41,12 @@ impl Authority {
     /// [`Error::SessionOver`]: ended, timed out, or its account is disabled or has another password; [`Error::InvalidCredentials`];
     /// [`Error::TooManyRequests`]; [`Error::Busy`]; [`Error::StoreUnavailable`].
     pub async fn step_up(&self, request: StepUpRequest) -> Result<Grant, Error> {
+        let outcome = self.renew_proof(request).await;
+        self.outcomes.count(UseCase::StepUp, &outcome);
+        outcome
+    }
+
+    async fn renew_proof(&self, request: StepUpRequest) -> Result<Grant, Error> {
         let StepUpRequest { account_id, session_id, credential } = request;
         self.limits.within_session(&session_id)?;
         let (session, account) = self.live_session(&account_id, &session_id).await?;

@@ -16,15 +16,23 @@ use crate::http::Error;
 const STALE_AFTER: Duration = Duration::from_secs(30);
 
 /// What readiness depends on besides the store. Clones share it.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Readiness(Arc<Flags>);
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Flags {
+    since: Instant,
     migrated: AtomicBool,
     draining: AtomicBool,
     /// When the deny list was last known to be complete.
     heard: ArcSwapOption<Instant>,
+}
+
+impl Default for Readiness {
+    fn default() -> Self {
+        let (migrated, draining) = (AtomicBool::default(), AtomicBool::default());
+        Self(Arc::new(Flags { since: Instant::now(), migrated, draining, heard: ArcSwapOption::empty() }))
+    }
 }
 
 impl Readiness {
@@ -41,6 +49,11 @@ impl Readiness {
     /// The deny list is complete at this moment.
     pub fn heard(&self) {
         self.0.heard.store(Some(Arc::new(Instant::now())));
+    }
+
+    /// How long ago the deny list was last known to be complete; if it never was, how long it has been waited for.
+    pub fn lag(&self, now: Instant) -> Duration {
+        now.saturating_duration_since(self.0.heard.load_full().map_or(self.0.since, |heard| *heard))
     }
 
     fn check(&self, now: Instant) -> Result<(), Error> {

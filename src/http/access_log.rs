@@ -8,6 +8,7 @@ use actix_web::http::StatusCode;
 use actix_web::http::header::{HeaderMap, HeaderName};
 use log::Level;
 
+use super::traffic::Counter;
 use crate::caller::{self, Caller};
 use crate::token::InvalidToken;
 
@@ -25,6 +26,7 @@ pub struct AccessLine {
     route: String,
     traceparent: Option<String>,
     caller: Caller,
+    counter: Option<Counter>,
 }
 
 impl AccessLine {
@@ -38,17 +40,22 @@ impl AccessLine {
             route: route.unwrap_or_else(|| UNMATCHED.to_owned()),
             traceparent: traceparent(request.headers()).map(str::to_owned),
             caller,
+            counter: request.app_data().cloned(),
         }
     }
 
-    /// Writes the line of an answered request.
+    /// Counts an answered request and writes its line.
     pub fn end(&self, status: StatusCode) {
+        let took = self.started.elapsed();
+        if let Some(counter) = &self.counter {
+            counter.answered(&self.route, self.method, status, took);
+        }
         let level = if PROBES.contains(&self.route.as_str()) { Level::Debug } else { Level::Info };
         if !log::log_enabled!(target: "hallpass::access", level) {
             return;
         }
         let (method, route, status) = (self.method, self.route.as_str(), status.as_u16());
-        let ms = (self.started.elapsed().as_secs_f64() * 1_000_000.0).round() / 1000.0;
+        let ms = (took.as_secs_f64() * 1_000_000.0).round() / 1000.0;
         let client = self.caller.address().map(|address| address.to_string());
         let [client, sub, traceparent] =
             [client.as_deref(), self.caller.subject(), self.traceparent.as_deref()].map(|text| text.unwrap_or("-"));
@@ -62,8 +69,11 @@ impl AccessLine {
     }
 }
 
-/// What the guard tells of each token: whom the line is about.
-pub fn verified(_: &HttpRequest, token: Result<&str, InvalidToken>) {
+/// What the guard tells of each token: whom the line is about, and what is counted.
+pub fn verified(request: &HttpRequest, token: Result<&str, InvalidToken>) {
+    if let Some(counter) = request.app_data::<Counter>() {
+        counter.verified(token.err());
+    }
     if let Ok(subject) = token {
         caller::is_subject(subject);
     }

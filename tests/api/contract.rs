@@ -5,7 +5,7 @@ use serde_json::Value;
 use crate::app::on_each_store;
 
 /// Every path with the methods it has; what the exposure test walks over.
-pub const ROUTES: [(&str, &str); 29] = [
+pub const ROUTES: [(&str, &str); 30] = [
     ("/login", "POST"),
     ("/refresh", "POST"),
     ("/logout", "POST"),
@@ -35,6 +35,7 @@ pub const ROUTES: [(&str, &str); 29] = [
     ("/livez", "GET, HEAD"),
     ("/readyz", "GET, HEAD"),
     ("/healthz", "GET, HEAD"),
+    ("/metrics", "GET, HEAD"),
 ];
 
 on_each_store! {

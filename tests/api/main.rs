@@ -22,6 +22,7 @@ mod login;
 mod logout;
 mod lossy;
 mod me;
+mod metrics;
 mod oauth;
 mod oauth_introspect;
 mod oauth_metadata;

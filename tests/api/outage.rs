@@ -51,6 +51,8 @@ on_each_store! {
             assert!(!text.contains("SQL") && !text.contains("account") && !text.contains("postgres"), "{text}");
         }
         assert_eq!((status_of(&app, "/livez").await, status_of(&app, "/readyz").await), (200, 503), "l3");
+        let page = crate::metrics::scrape(&app).await;
+        assert!(page.contains(r#"hallpass_logins_total{result="store_unavailable"} 3"#), "l3: {page}");
 
         give_back(&app).await;
         let until = Instant::now() + Duration::from_secs(15);
