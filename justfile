@@ -11,6 +11,10 @@ test *args:
 browser-test:
     scripts/browser-test
 
+# The gateways of deploy/ in front of the service and a guarded one (nginx, Caddy, HAProxy, Envoy)
+gateways *args:
+    scripts/gateways {{args}}
+
 # The service on loopback with a throw-away key, database and user
 dev *args:
     cargo run -- serve --dev {{args}}
