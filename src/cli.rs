@@ -108,6 +108,9 @@ enum Command {
     Token(token::TokenCommand),
     /// Measure which bcrypt cost this machine can afford.
     Calibrate(calibrate::Calibrate),
+    /// Print the OpenAPI document of all routes, as JSON.
+    #[command(after_help = "Example: hallpass openapi > openapi.json")]
+    Openapi,
     /// Print a completion script for a shell.
     #[command(after_help = "Example: hallpass completions bash > /etc/bash_completion.d/hallpass")]
     Completions {
@@ -165,6 +168,7 @@ fn run(Cli { settings, command }: Cli) -> Result<(), Error> {
         Command::Key(command) => key::run(command, &settings),
         Command::Token(command) => token::run(&command, &settings),
         Command::Calibrate(command) => calibrate::run(&command),
+        Command::Openapi => output::whole(service::openapi().as_bytes()),
         Command::Completions { shell } => completions(shell),
     }
 }

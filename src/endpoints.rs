@@ -15,6 +15,12 @@ pub mod metrics;
 pub mod oauth_introspect;
 pub mod oauth_revoke;
 pub mod oauth_token;
+pub mod openapi;
+mod openapi_machines;
+mod openapi_operation;
+mod openapi_operators;
+mod openapi_people;
+mod openapi_refusals;
 pub mod probes;
 pub mod refresh;
 pub mod register;
@@ -30,7 +36,7 @@ use crate::http::Error;
 
 /// The routes that answer without a credential in the headers. Every other route refuses a request that has none. Those of clients find
 /// theirs in the form too, and refuse by themselves.
-pub const PUBLIC: [&str; 11] = [
+pub const PUBLIC: [&str; 12] = [
     "/login",
     "/refresh",
     "/register",
@@ -42,6 +48,7 @@ pub const PUBLIC: [&str; 11] = [
     "/readyz",
     "/healthz",
     "/metrics",
+    "/openapi.json",
 ];
 
 /// Every route of the service. What is not here is 404, what is here with another method is 405.
@@ -72,6 +79,7 @@ pub fn routes(config: &mut ServiceConfig) {
         .service(resource("/healthz", "GET, HEAD", [web::get().to(probes::livez), web::head().to(probes::livez)]))
         .service(resource("/readyz", "GET, HEAD", [web::get().to(probes::readyz), web::head().to(probes::readyz)]))
         .service(resource("/metrics", "GET, HEAD", [web::get().to(metrics::metrics), web::head().to(metrics::metrics)]))
+        .service(resource("/openapi.json", "GET, HEAD", [web::get().to(openapi::openapi), web::head().to(openapi::openapi)]))
         .configure(administration)
         .default_service(web::to(|| async { Err::<(), _>(Error::NotFound) }));
 }

@@ -12,6 +12,7 @@ use thiserror::Error as ThisError;
 use crate::authority::{Authority, Hasher, HasherSettings, SessionPolicy, Terms, ThrottlePolicy, Tokens, hasher};
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::endpoints::openapi::ApiDocument;
 use crate::endpoints::{self, probes::Readiness};
 use crate::feed::Feed;
 use crate::guard::{Guard, NotAnOrigin, SessionLookup};
@@ -21,6 +22,7 @@ use crate::token::{Signer, Verifier, verify::UnsafeVerifier};
 
 mod keys;
 
+pub use crate::endpoints::openapi::text as openapi;
 pub use keys::{access_keys, key_ring};
 
 /// A request's head must have arrived within this.
@@ -176,6 +178,7 @@ fn listen(config: &Config, guard: Guard, authority: Authority, feed: Feed) -> Re
     let proxies = TrustedProxies::new(&config.server.trusted_proxies);
     let cors = Data::new(Cors::new(&config.server.cors_origins));
     let traffic = Data::new(Traffic::default());
+    let document = Data::new(ApiDocument::new(is_open));
     let app = move || {
         App::new()
             .app_data(guard.clone())
@@ -187,6 +190,7 @@ fn listen(config: &Config, guard: Guard, authority: Authority, feed: Feed) -> Re
             .app_data(proxies.clone())
             .app_data(traffic.counter())
             .app_data(traffic.clone())
+            .app_data(document.clone())
             .configure(endpoints::registration(is_open))
             .configure(endpoints::routes)
             .wrap(from_fn(http::envelope))

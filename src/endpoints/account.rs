@@ -3,14 +3,16 @@
 use actix_web::HttpResponse;
 use actix_web::web::{Data, Json};
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::authority::own_account::{OwnAccount, PasswordChange};
 use crate::authority::{Authority, Password};
 use crate::guard::LiveSession;
 use crate::http::{Error, JsonBody};
 
-/// The answer.
-#[derive(Debug, Serialize)]
+/// A person's own account.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Account)]
 pub struct AccountBody {
     sub: String,
     email: String,
@@ -28,11 +30,14 @@ pub async fn account(session: LiveSession, authority: Data<Authority>) -> Result
     Ok(Json(AccountBody { sub: account.id, email, created_at: account.created_at, otp_enabled }))
 }
 
-/// The body of `POST /account/password`.
-#[derive(Debug, Deserialize)]
+/// The password until now and the one to come.
+#[derive(Debug, Deserialize, ToSchema)]
+#[schema(as = PasswordChange)]
 #[serde(deny_unknown_fields)]
 pub struct PasswordBody {
+    #[schema(value_type = String, format = Password, min_length = 1)]
     current_password: Password,
+    #[schema(value_type = String, format = Password)]
     new_password: Password,
 }
 

@@ -7,6 +7,7 @@ use actix_web::web::Data;
 use fast_qr::convert::svg::SvgBuilder;
 use fast_qr::qr::QRBuilder;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::authority::{self, Authority};
 use crate::guard::{LiveSession, Policy};
@@ -23,27 +24,32 @@ impl Policy for FreshLogin {
 }
 
 /// No members.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NoMembers {}
 
 /// What confirms: a code of the new second factor.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
+#[schema(as = OtpConfirmation)]
 #[serde(deny_unknown_fields)]
 pub struct ConfirmBody {
+    #[schema(value_type = String)]
     otp: Secret,
 }
 
 /// The secret in three forms, told this once.
-#[derive(Serialize)]
-struct Enrolled<'a> {
+#[derive(Serialize, ToSchema)]
+#[schema(as = OtpEnrolment)]
+pub(super) struct Enrolled<'a> {
     secret: &'a str,
     otpauth_uri: &'a str,
     qr_svg: &'a str,
 }
 
-#[derive(Serialize)]
-struct Confirmed<'a> {
+/// The recovery codes, told this once.
+#[derive(Serialize, ToSchema)]
+#[schema(as = RecoveryCodes)]
+pub(super) struct Confirmed<'a> {
     recovery_codes: Vec<&'a str>,
 }
 

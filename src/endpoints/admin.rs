@@ -9,6 +9,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use futures_util::future::{FutureExt as _, LocalBoxFuture};
 use serde::{Deserialize, Deserializer, Serialize};
+use utoipa::ToSchema;
 
 use crate::authority::Authority;
 use crate::authority::admin::{ADMIN, Admin, Claimant};
@@ -17,8 +18,8 @@ use crate::guard::{AccessToken, LiveSession, Policy, Refusal, Require};
 use crate::http::{Error, device};
 
 /// The most items of a page, and how many there are when nobody says.
-const LARGEST_PAGE: u32 = 200;
-const PAGE: u32 = 50;
+pub(super) const LARGEST_PAGE: u32 = 200;
+pub(super) const PAGE: u32 = 50;
 
 /// A client that administrates: its token says so.
 #[derive(Debug)]
@@ -73,9 +74,11 @@ pub struct PageQuery {
 }
 
 /// A part of a list.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct Page<T> {
     items: Vec<T>,
+    /// What to send as `after` for the next page; null on the last.
+    #[schema(required = true)]
     next: Option<String>,
 }
 

@@ -3,6 +3,7 @@
 use actix_web::HttpRequest;
 use actix_web::web::{Data, Json};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::admin::{Administrator, Page, PageQuery};
 use crate::authority::audit::Entry;
@@ -10,16 +11,23 @@ use crate::authority::{Authority, id};
 use crate::http::Error;
 
 /// An event: ids and fixed words, and the address where it is an administrator's.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Event)]
 pub struct EventBody {
     id: String,
     at: i64,
     event: String,
+    #[schema(required = true)]
     sub: Option<String>,
+    #[schema(required = true)]
     session_id: Option<String>,
+    #[schema(required = true)]
     client_id: Option<String>,
+    #[schema(required = true)]
     detail: Option<String>,
+    #[schema(required = true)]
     actor: Option<String>,
+    #[schema(required = true)]
     ip: Option<String>,
 }
 

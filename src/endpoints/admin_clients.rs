@@ -3,6 +3,7 @@
 use actix_web::web::{Data, Json, Path};
 use actix_web::{HttpRequest, HttpResponse};
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::account_otp::NoMembers;
 use super::admin::{Administrator, Page, PageQuery, present};
@@ -12,16 +13,19 @@ use crate::http::{Error, JsonBody, OptionalJsonBody};
 use crate::secret::Secret;
 
 /// A client. The names are those of `hallpass client list --json`.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Client)]
 pub struct ClientBody {
     client_id: String,
     name: String,
     scopes: Vec<String>,
     created_at: i64,
+    #[schema(required = true)]
     secret_rotated_at: Option<i64>,
     /// How many are good at this moment.
     secrets: u8,
     disabled: bool,
+    #[schema(required = true)]
     disabled_at: Option<i64>,
 }
 
@@ -40,9 +44,12 @@ impl From<Client> for ClientBody {
     }
 }
 
-/// A client with the secret that it was just given. Not Debug.
-#[derive(Serialize)]
+/// A client with the secret that it was just given, told this once.
+// Not Debug.
+#[derive(Serialize, ToSchema)]
+#[schema(as = IssuedClient)]
 pub struct IssuedBody {
+    #[schema(value_type = String)]
     client_secret: IssuedSecret,
     #[serde(flatten)]
     client: ClientBody,
@@ -62,8 +69,9 @@ impl From<Issued> for IssuedBody {
     }
 }
 
-/// The body of `POST /admin/clients`.
-#[derive(Debug, Deserialize)]
+/// A client to be.
+#[derive(Debug, Deserialize, ToSchema)]
+#[schema(as = NewClient)]
 #[serde(deny_unknown_fields)]
 pub struct NewClientBody {
     name: String,
@@ -71,15 +79,19 @@ pub struct NewClientBody {
     scopes: Vec<String>,
 }
 
-/// The body of `PATCH /admin/clients/{id}`: what is left out stays as it is.
-#[derive(Debug, Deserialize)]
+/// What is to be different: what is left out stays as it is.
+#[derive(Debug, Deserialize, ToSchema)]
+#[schema(as = ClientChange)]
 #[serde(deny_unknown_fields)]
 pub struct ClientChangeBody {
     #[serde(default, deserialize_with = "present")]
+    #[schema(nullable = false)]
     name: Option<String>,
     #[serde(default, deserialize_with = "present")]
+    #[schema(nullable = false)]
     scopes: Option<Vec<String>>,
     #[serde(default, deserialize_with = "present")]
+    #[schema(nullable = false)]
     disabled: Option<bool>,
 }
 

@@ -4,6 +4,7 @@ use actix_web::http::header::LOCATION;
 use actix_web::web::{Data, Json, Path};
 use actix_web::{HttpRequest, HttpResponse};
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::account_otp::NoMembers;
 use super::admin::{Administrator, Page, PageQuery, present};
@@ -14,7 +15,8 @@ use crate::authority::{Authority, Password, id};
 use crate::http::{Error, JsonBody, OptionalJsonBody};
 
 /// A person. The names are those of `hallpass user show --json`.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = User)]
 pub struct UserBody {
     sub: String,
     email: String,
@@ -22,7 +24,9 @@ pub struct UserBody {
     roles: Vec<String>,
     created_at: i64,
     disabled: bool,
+    #[schema(required = true)]
     disabled_at: Option<i64>,
+    #[schema(required = true)]
     password_changed_at: Option<i64>,
     otp_enabled: bool,
 }
@@ -43,12 +47,14 @@ impl From<Person> for UserBody {
     }
 }
 
-/// The body of `POST /admin/users`.
-#[derive(Debug, Deserialize)]
+/// A person to be. Without a password nobody can log in before one is set.
+#[derive(Debug, Deserialize, ToSchema)]
+#[schema(as = NewUser)]
 #[serde(deny_unknown_fields)]
 pub struct NewUserBody {
     email: String,
     #[serde(default, deserialize_with = "present")]
+    #[schema(value_type = Option<String>, format = Password, nullable = false)]
     password: Option<Password>,
     #[serde(default)]
     scopes: Vec<String>,
@@ -58,24 +64,31 @@ pub struct NewUserBody {
     disabled: bool,
 }
 
-/// The body of `PATCH /admin/users/{sub}`: what is left out stays as it is.
-#[derive(Debug, Deserialize)]
+/// What is to be different: what is left out stays as it is.
+#[derive(Debug, Deserialize, ToSchema)]
+#[schema(as = UserChange)]
 #[serde(deny_unknown_fields)]
 pub struct UserChangeBody {
     #[serde(default, deserialize_with = "present")]
+    #[schema(nullable = false)]
     email: Option<String>,
     #[serde(default, deserialize_with = "present")]
+    #[schema(nullable = false)]
     scopes: Option<Vec<String>>,
     #[serde(default, deserialize_with = "present")]
+    #[schema(nullable = false)]
     roles: Option<Vec<String>>,
     #[serde(default, deserialize_with = "present")]
+    #[schema(nullable = false)]
     disabled: Option<bool>,
 }
 
-/// The body of `POST /admin/users/{sub}/password`.
-#[derive(Debug, Deserialize)]
+/// A new password.
+#[derive(Debug, Deserialize, ToSchema)]
+#[schema(as = NewPassword)]
 #[serde(deny_unknown_fields)]
 pub struct NewPasswordBody {
+    #[schema(value_type = String, format = Password)]
     password: Password,
 }
 

@@ -3,6 +3,7 @@
 use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse};
 use serde::Deserialize;
+use utoipa::ToSchema;
 
 use super::token_response::token_response;
 use crate::authority::login::LoginRequest;
@@ -10,15 +11,19 @@ use crate::authority::{Authority, Password};
 use crate::http::{self, Cookies, Error, JsonBody, Transport};
 use crate::secret::Secret;
 
-/// The body.
-#[derive(Debug, Deserialize)]
+/// Who logs in, and how they want to be answered.
+#[derive(Debug, Deserialize, ToSchema)]
+#[schema(as = Login)]
 #[serde(deny_unknown_fields)]
 pub struct LoginBody {
     email: String,
+    #[schema(value_type = String, format = Password, min_length = 1)]
     password: Password,
-    /// A second factor; without one enrolled it is read and has nothing to prove.
+    /// A one-time code or a recovery code; without a second factor enrolled it has nothing to prove.
     #[serde(default)]
+    #[schema(value_type = Option<String>)]
     otp: Option<Secret>,
+    /// At most these scopes, space separated; all that the person holds if it is left out.
     #[serde(default)]
     scope: Option<String>,
     #[serde(default)]

@@ -4,6 +4,7 @@ use actix_web::http::StatusCode;
 use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse, ResponseError as _};
 use serde::Deserialize;
+use utoipa::ToSchema;
 
 use crate::authority::Authority;
 use crate::authority::logout::{LogoutRequest, Which};
@@ -11,17 +12,21 @@ use crate::guard::{MaybeSessionToEnd, Refusal};
 use crate::http::{Cookies, Error, OptionalJsonBody, Transport};
 use crate::secret::Secret;
 
-/// The body, which may be left out.
-#[derive(Debug, Default, Deserialize)]
+/// Which sessions end; this one if it is left out.
+#[derive(Debug, Default, Deserialize, ToSchema)]
+#[schema(as = Logout)]
 #[serde(deny_unknown_fields)]
 pub struct LogoutBody {
     #[serde(default)]
     which: Option<WhichSessions>,
+    /// In the place of an access token.
     #[serde(default)]
+    #[schema(value_type = Option<String>)]
     refresh_token: Option<Secret>,
 }
 
-#[derive(Debug, Default, Deserialize)]
+/// This session, all others, or all.
+#[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 enum WhichSessions {
     #[default]

@@ -2,6 +2,7 @@
 
 use actix_web::web::Json;
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::guard::{AccessToken, Policy, Require};
 
@@ -13,16 +14,19 @@ impl Policy for Person {
     const PERSON: bool = true;
 }
 
-/// The answer.
-#[derive(Debug, Serialize)]
+/// What an access token says of the person who sent it.
+#[derive(Debug, Serialize, ToSchema)]
 pub struct Me {
     sub: String,
     client_id: String,
     scope: String,
     roles: Vec<String>,
+    #[schema(required = true)]
     session_id: Option<String>,
+    #[schema(required = true)]
     auth_time: Option<i64>,
     amr: Vec<String>,
+    #[schema(required = true)]
     acr: Option<String>,
     expires_at: i64,
 }

@@ -2,10 +2,16 @@
 
 use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse};
-use serde_json::json;
+use serde::Serialize;
 
 use crate::authority::Authority;
 use crate::http::{Error, FormBody, PresentedClient};
+
+/// RFC 7662 s2.2: nothing else is told of what is not active.
+#[derive(Debug, Serialize)]
+struct Inactive {
+    active: bool,
+}
 
 /// The handler. What is not active is told with one member, and so without a reason.
 ///
@@ -17,6 +23,6 @@ pub async fn introspect(request: HttpRequest, authority: Data<Authority>, form: 
     let introspection = authority.introspect(credentials, form.required("token")?).await;
     Ok(match introspection.map_err(|error| client.refusal(error))? {
         Some(claims) => HttpResponse::Ok().json(claims),
-        None => HttpResponse::Ok().json(json!({ "active": false })),
+        None => HttpResponse::Ok().json(Inactive { active: false }),
     })
 }

@@ -2,10 +2,15 @@
 
 use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse};
-use serde_json::json;
+use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::authority::Authority;
 use crate::http::{Error, FormBody, PresentedClient};
+
+/// RFC 7009 s2.2: the status says it all.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Revoked {}
 
 /// The handler. 200 means that it is recorded, and so will hold everywhere, or that there was nothing to revoke.
 ///
@@ -16,5 +21,5 @@ pub async fn revoke(request: HttpRequest, authority: Data<Authority>, form: Form
     let credentials = if client.is_first_party() { None } else { Some(client.credentials()?) };
     let revoked = authority.revoke(credentials, form.required("token")?).await;
     revoked.map_err(|error| client.refusal(error))?;
-    Ok(HttpResponse::Ok().json(json!({})))
+    Ok(HttpResponse::Ok().json(Revoked {}))
 }

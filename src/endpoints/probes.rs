@@ -7,7 +7,8 @@ use std::time::{Duration, Instant};
 use actix_web::HttpResponse;
 use actix_web::web::Data;
 use arc_swap::ArcSwapOption;
-use serde_json::json;
+use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::authority::{Authority, Error as AuthorityError};
 use crate::http::Error;
@@ -71,9 +72,17 @@ impl Readiness {
     }
 }
 
+/// What a probe says when all is well.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Health {
+    status: &'static str,
+}
+
+const OK: Health = Health { status: "ok" };
+
 /// Depends on nothing but this process.
 pub async fn livez() -> HttpResponse {
-    HttpResponse::Ok().json(json!({ "status": "ok" }))
+    HttpResponse::Ok().json(OK)
 }
 
 /// Asks the store; the keys were proven before the socket was opened.
@@ -83,7 +92,7 @@ pub async fn livez() -> HttpResponse {
 pub async fn readyz(readiness: Data<Readiness>, authority: Data<Authority>) -> Result<HttpResponse, Error> {
     readiness.check(Instant::now())?;
     authority.database().ping().await.map_err(AuthorityError::from)?;
-    Ok(HttpResponse::Ok().json(json!({ "status": "ok" })))
+    Ok(HttpResponse::Ok().json(OK))
 }
 
 #[cfg(test)]

@@ -3,17 +3,20 @@
 use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse};
 use serde::Deserialize;
+use utoipa::ToSchema;
 
 use super::token_response::token_response;
 use crate::authority::Authority;
 use crate::http::{self, Cookies, Error, OptionalJsonBody, Transport};
 use crate::secret::Secret;
 
-/// The body, which is left out by those who send a cookie.
-#[derive(Debug, Default, Deserialize)]
+/// The refresh token. It is left out by those who send it as a cookie.
+#[derive(Debug, Default, Deserialize, ToSchema)]
+#[schema(as = Refresh)]
 #[serde(deny_unknown_fields)]
 pub struct RefreshBody {
     #[serde(default)]
+    #[schema(value_type = Option<String>)]
     refresh_token: Option<Secret>,
 }
 

@@ -2,18 +2,26 @@
 
 use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse};
-use serde::Deserialize;
-use serde_json::json;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::authority::{Authority, Password};
 use crate::http::{self, Error, JsonBody};
 
-/// The body.
-#[derive(Debug, Deserialize)]
+/// An account to be.
+#[derive(Debug, Deserialize, ToSchema)]
+#[schema(as = Registration)]
 #[serde(deny_unknown_fields)]
 pub struct RegisterBody {
     email: String,
+    #[schema(value_type = String, format = Password)]
     password: Password,
+}
+
+/// The new account.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Registered {
+    sub: String,
 }
 
 /// The handler.
@@ -23,5 +31,5 @@ pub struct RegisterBody {
 pub async fn register(request: HttpRequest, authority: Data<Authority>, body: JsonBody<RegisterBody>) -> Result<HttpResponse, Error> {
     let JsonBody(RegisterBody { email, password }) = body;
     let account = authority.register(email, password, http::address_of(&request)).await?;
-    Ok(HttpResponse::Created().json(json!({ "sub": account.id })))
+    Ok(HttpResponse::Created().json(Registered { sub: account.id }))
 }

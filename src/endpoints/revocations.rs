@@ -5,6 +5,7 @@ use std::time::Duration;
 use actix_web::web::{Data, Json};
 use actix_web::{HttpRequest, Responder};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::authority::Authority;
 use crate::authority::follow::Position;
@@ -13,7 +14,7 @@ use crate::http::Error;
 use crate::token::Revocation;
 
 /// The longest that a request may wait, in seconds.
-const LONGEST_WAIT: u64 = 30;
+pub(super) const LONGEST_WAIT: u64 = 30;
 
 /// Who may follow the deny list: it names sessions and subjects.
 #[derive(Debug)]
@@ -23,15 +24,20 @@ impl Policy for Follow {
     const SCOPE: &'static str = "hallpass:revocations";
 }
 
-#[derive(Debug, Serialize)]
-struct Body {
+/// What was revoked, and from where to ask on.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Revocations)]
+pub(super) struct Body {
+    /// What to send as `after` the next time.
     cursor: String,
     entries: Vec<Entry>,
 }
 
-#[derive(Debug, Serialize)]
+/// What is refused until `until`: the tokens of a session, those of a subject that were issued before a moment, or one token.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Revocation)]
 #[serde(tag = "kind", rename_all = "lowercase")]
-enum Entry {
+pub(super) enum Entry {
     Session { id: String, until: i64 },
     Subject { id: String, issued_before: i64, until: i64 },
     Token { id: String, until: i64 },

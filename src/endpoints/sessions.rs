@@ -3,18 +3,22 @@
 use actix_web::HttpResponse;
 use actix_web::web::{Data, Json, Path};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::authority::Authority;
 use crate::guard::LiveSession;
 use crate::http::Error;
 
-/// A session in the list.
-#[derive(Debug, Serialize)]
+/// A session: where a person is logged in.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Session)]
 pub struct SessionBody {
     id: String,
     created_at: i64,
     last_used_at: i64,
+    #[schema(required = true)]
     ip: Option<String>,
+    #[schema(required = true)]
     user_agent: Option<String>,
     current: bool,
 }

@@ -3,6 +3,7 @@
 use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse};
 use serde::Deserialize;
+use utoipa::ToSchema;
 
 use super::me::Person;
 use super::token_response::token_response;
@@ -12,13 +13,16 @@ use crate::guard::{Refusal, Require};
 use crate::http::{Cookies, Error, JsonBody};
 use crate::secret::Secret;
 
-/// The body: one of the two.
-#[derive(Debug, Deserialize)]
+/// A password or a code, not both.
+#[derive(Debug, Deserialize, ToSchema)]
+#[schema(as = StepUp)]
 #[serde(deny_unknown_fields)]
 pub struct StepUpBody {
     #[serde(default)]
+    #[schema(value_type = Option<String>, format = Password, min_length = 1)]
     password: Option<Password>,
     #[serde(default)]
+    #[schema(value_type = Option<String>)]
     otp: Option<Secret>,
 }
 

@@ -3,25 +3,31 @@
 use actix_web::HttpResponse;
 use actix_web::http::header::{CACHE_CONTROL, HeaderValue, PRAGMA};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::authority::Grant;
 use crate::authority::client_credentials::ClientGrant;
 use crate::http::{Cookies, Error, Transport};
 use crate::secret::Secret;
 
-#[derive(Serialize)]
-struct TokenResponse<'a> {
+/// Tokens. Those that travel as cookies are not in it; a client has no refresh token and no session.
+#[derive(Serialize, ToSchema)]
+pub(super) struct TokenResponse<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     access_token: Option<&'a str>,
     token_type: &'static str,
     expires_in: u64,
     expires_at: i64,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     refresh_token: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     refresh_expires_in: Option<u64>,
     scope: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     session_id: Option<&'a str>,
 }
 

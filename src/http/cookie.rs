@@ -3,6 +3,7 @@
 use actix_web::HttpRequest;
 use actix_web::http::header::{HeaderMap, HeaderValue, SET_COOKIE};
 use serde::Deserialize;
+use utoipa::ToSchema;
 
 use super::Error;
 use crate::authority::{self, Grant};
@@ -15,7 +16,7 @@ use crate::secret::Secret;
 pub const REFRESH_COOKIE: &str = "__Host-hallpass-refresh";
 
 /// How tokens travel to the client and back.
-#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Transport {
     /// In bodies and in the `Authorization` header.

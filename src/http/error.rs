@@ -8,8 +8,8 @@ use actix_web::http::StatusCode;
 use actix_web::http::header::{ALLOW, HeaderName, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
 use actix_web::{HttpRequest, HttpResponse, ResponseError};
 use serde::Serialize;
-use serde_json::{Value, json};
 use thiserror::Error;
+use utoipa::ToSchema;
 
 use super::refused_use_case::authority_problem;
 use crate::authority;
@@ -92,9 +92,10 @@ pub struct Problem {
     pub violations: Option<(&'static str, Vec<Violation>)>,
 }
 
-/// RFC 9457 s3.1, in the order people read it.
-#[derive(Serialize)]
-struct Document<'a> {
+/// Why there is no other answer (RFC 9457 s3.1). `code` is for programs and never changes its meaning.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Problem)]
+pub struct Document<'a> {
     #[serde(rename = "type")]
     kind: String,
     title: &'a str,
@@ -102,16 +103,34 @@ struct Document<'a> {
     code: &'a str,
     request_id: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     retry_after: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    violations: Option<Vec<Value>>,
+    #[schema(nullable = false)]
+    violations: Option<Vec<FieldViolation<'a>>>,
 }
 
-/// RFC 6749 s5.2.
-#[derive(Serialize)]
-struct OAuthDocument<'a> {
+/// What is wrong with one field.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Violation)]
+pub struct FieldViolation<'a> {
+    field: &'a str,
+    code: &'a str,
+    message: &'a str,
+}
+
+/// Why there is no other answer (RFC 6749 s5.2).
+#[derive(Serialize, ToSchema)]
+#[schema(as = OAuthError)]
+pub struct OAuthDocument<'a> {
     error: &'a str,
     error_description: &'a str,
+}
+
+impl<'a> FieldViolation<'a> {
+    fn of(field: &'a str, Violation { code, message }: &'a Violation) -> Self {
+        Self { field, code, message }
+    }
 }
 
 /// The codes that RFC 6749 s5.2 has itself; they mean the same here.
@@ -142,7 +161,6 @@ impl Problem {
 
     /// The document, with the id under which the log has more.
     pub fn document(&self, request_id: &str) -> String {
-        let violation = |field| move |Violation { code, message }: &Violation| json!({ "field": field, "code": code, "message": message });
         let document = Document {
             kind: format!("urn:hallpass:error:{}", self.code),
             title: self.title,
@@ -150,7 +168,10 @@ impl Problem {
             code: self.code,
             request_id,
             retry_after: self.retry_after,
-            violations: self.violations.as_ref().map(|(field, violations)| violations.iter().map(violation(*field)).collect()),
+            violations: self
+                .violations
+                .as_ref()
+                .map(|(field, violations)| violations.iter().map(|violation| FieldViolation::of(field, violation)).collect()),
         };
         // Texts and numbers only: this cannot fail, and if it did the status would still say enough.
         serde_json::to_string(&document).unwrap_or_default()

@@ -28,6 +28,7 @@ mod oauth_introspect;
 mod oauth_metadata;
 mod oauth_revoke;
 mod oauth_token;
+mod openapi;
 mod orders;
 mod outage;
 mod overload;

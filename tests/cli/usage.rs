@@ -53,6 +53,7 @@ fn the_help_of_every_command_has_an_example() {
             "key export",
             "token inspect",
             "calibrate",
+            "openapi",
             "completions"
         ]
     );
