@@ -81,7 +81,7 @@ fn a_store_without_tables_is_told_on_and_stays_without() {
         one_complaint(&findings(place), "store", "warning: the database holds no tables");
         one_complaint(&findings(place), "store", "warning: the database holds no tables");
         place.run(&["migrate"]).ok();
-        sql(place, "DROP TABLE client; DELETE FROM _sqlx_migrations WHERE version = 8");
+        sql(place, "DELETE FROM _sqlx_migrations WHERE version > 7");
         one_complaint(&findings(place), "store", "warning: schema version 7 is older");
     });
     let place = Place::with_keys();
