@@ -75,13 +75,32 @@ pub fn routes(config: &mut ServiceConfig) {
         ))
         .service(resource("/revocations", "GET, HEAD", [web::get().to(revocations::revocations), web::head().to(revocations::revocations)]))
         .service(web::resource(["/auth/verify", "/auth/verify/{tail:.*}"]).route(web::route().to(auth_verify::verify)))
-        .service(resource("/livez", "GET, HEAD", [web::get().to(probes::livez), web::head().to(probes::livez)]))
-        .service(resource("/healthz", "GET, HEAD", [web::get().to(probes::livez), web::head().to(probes::livez)]))
-        .service(resource("/readyz", "GET, HEAD", [web::get().to(probes::readyz), web::head().to(probes::readyz)]))
-        .service(resource("/metrics", "GET, HEAD", [web::get().to(metrics::metrics), web::head().to(metrics::metrics)]))
         .service(resource("/openapi.json", "GET, HEAD", [web::get().to(openapi::openapi), web::head().to(openapi::openapi)]))
+        .configure(probes)
         .configure(administration)
         .default_service(web::to(|| async { Err::<(), _>(Error::NotFound) }));
+}
+
+/// Those of orchestrators.
+fn probes(config: &mut ServiceConfig) {
+    config
+        .service(resource("/livez", "GET, HEAD", [web::get().to(probes::livez), web::head().to(probes::livez)]))
+        .service(resource("/healthz", "GET, HEAD", [web::get().to(probes::livez), web::head().to(probes::livez)]))
+        .service(resource("/readyz", "GET, HEAD", [web::get().to(probes::readyz), web::head().to(probes::readyz)]));
+}
+
+/// What is on the operators' own address, where there is one: nothing that a token would be good for.
+pub fn operations(config: &mut ServiceConfig) {
+    config.configure(metering(true)).configure(probes).default_service(web::to(|| async { Err::<(), _>(Error::NotFound) }));
+}
+
+/// The route that is here unless operators have an address of their own.
+pub fn metering(is_here: bool) -> impl Fn(&mut ServiceConfig) {
+    move |config| {
+        if is_here {
+            config.service(resource("/metrics", "GET, HEAD", [web::get().to(metrics::metrics), web::head().to(metrics::metrics)]));
+        }
+    }
 }
 
 /// The routes of administrators. Each takes an [`admin::Administrator`].

@@ -21,9 +21,11 @@ use crate::store::{self, Database};
 use crate::token::{Signer, Verifier, verify::UnsafeVerifier};
 
 mod keys;
+mod ops;
 
 pub use crate::endpoints::openapi::text as openapi;
 pub use keys::{access_keys, key_ring};
+pub use ops::Ops;
 
 /// A request's head must have arrived within this.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(5);
@@ -67,8 +69,10 @@ pub enum Error {
     #[error("the self-test failed: a token that was just signed does not verify ({0})")]
     SelfTest(String),
     /// The address cannot be listened on.
-    #[error("server.listen: cannot listen on {address}: {source}")]
+    #[error("{setting}: cannot listen on {address}: {source}")]
     Listen {
+        /// Whose address it is.
+        setting: &'static str,
         /// The address.
         address: SocketAddr,
         /// Why not.
@@ -89,6 +93,8 @@ pub struct Service {
     pub server: Server,
     /// Where it listens; with port 0 asked for, the port it got.
     pub address: SocketAddr,
+    /// The operators' own listener, where there is one.
+    pub ops: Option<Ops>,
     /// The use cases, for tests and the demo account.
     pub authority: Authority,
     /// What `/readyz` says.
@@ -179,6 +185,8 @@ fn listen(config: &Config, guard: Guard, authority: Authority, feed: Feed) -> Re
     let cors = Data::new(Cors::new(&config.server.cors_origins));
     let traffic = Data::new(Traffic::default());
     let document = Data::new(ApiDocument::new(is_open));
+    let ops = config.server.ops_listen.map(|address| ops::listen(address, &shared, &ready, &traffic)).transpose()?;
+    let has_metrics = ops.is_none();
     let app = move || {
         App::new()
             .app_data(guard.clone())
@@ -192,6 +200,7 @@ fn listen(config: &Config, guard: Guard, authority: Authority, feed: Feed) -> Re
             .app_data(traffic.clone())
             .app_data(document.clone())
             .configure(endpoints::registration(is_open))
+            .configure(endpoints::metering(has_metrics))
             .configure(endpoints::routes)
             .wrap(from_fn(http::envelope))
     };
@@ -206,9 +215,9 @@ fn listen(config: &Config, guard: Guard, authority: Authority, feed: Feed) -> Re
         .h1_allow_half_closed(false)
         .disable_signals()
         .bind(address)
-        .map_err(|source| Error::Listen { address, source })?;
+        .map_err(|source| Error::Listen { setting: "server.listen", address, source })?;
     let address = bound.addrs().first().copied().unwrap_or(address);
-    Ok(Service { server: bound.run(), address, authority, readiness, feed })
+    Ok(Service { server: bound.run(), address, ops, authority, readiness, feed })
 }
 
 impl Service {
@@ -218,10 +227,12 @@ impl Service {
     /// # Errors
     /// [`Error::Schema`] at once when the store belongs to another version; later what the HTTP server fails with.
     pub async fn run(self) -> Result<(), Error> {
-        let Service { server, authority, readiness, feed, .. } = self;
+        let Service { server, ops, authority, readiness, feed, .. } = self;
         let handle = server.handle();
         // It answers from here on: a store that hangs must not keep tokens from being verified.
         let running = actix_web::rt::spawn(server);
+        // Its server ends with the runtime: until the last request is answered, there is something to see.
+        drop(ops.map(|ops| actix_web::rt::spawn(ops.server)));
         actix_web::rt::spawn(stop_on_signal(handle.clone(), readiness.clone(), authority.clone()));
         match authority.database().migrate().await {
             Ok(()) => tend(authority, readiness, feed),

@@ -60,6 +60,10 @@ fn start_log(config: &Config) {
 async fn run_service(service: Service) -> Result<(), Error> {
     let address = service.address.to_string();
     log::info!(address = address.as_str(), version = env!("CARGO_PKG_VERSION"); "listening on http://{address}");
+    if let Some(ops) = &service.ops {
+        let ops = ops.address.to_string();
+        log::info!(ops_address = ops.as_str(); "listening for operators on http://{ops}");
+    }
     service.run().await?;
     log::info!("stopped");
     Ok(())

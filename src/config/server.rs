@@ -13,6 +13,8 @@ use super::{Error, layers::Settings, page::Page};
 pub struct Server {
     /// Address and port. Loopback by default: what stands in front of it decides who may come in.
     pub listen: SocketAddr,
+    /// Where `/metrics` is instead, with the probes besides: a network that strangers do not reach.
+    pub ops_listen: Option<SocketAddr>,
     /// HTTP threads; as many as there are cores by default.
     pub workers: usize,
     /// Whose pages may use the cookies, besides those of the issuer's origin: origins as browsers send them.
@@ -24,18 +26,20 @@ pub struct Server {
 impl Default for Server {
     fn default() -> Self {
         let listen = SocketAddr::from((Ipv4Addr::LOCALHOST, 8080));
-        Self { listen, workers: cores(), cors_origins: Vec::new(), trusted_proxies: Vec::new() }
+        Self { listen, ops_listen: None, workers: cores(), cors_origins: Vec::new(), trusted_proxies: Vec::new() }
     }
 }
 
 impl Server {
-    pub(super) const NAMES: &[&str] = &["server.listen", "server.workers", "server.cors_origins", TRUSTED_PROXIES];
+    pub(super) const NAMES: &[&str] = &["server.listen", OPS_LISTEN, "server.workers", "server.cors_origins", TRUSTED_PROXIES];
 
     pub(super) fn read(settings: &Settings) -> Result<Self, Error> {
         let default = Self::default();
         let listen = settings.parsed("server.listen", "an IP address and a port, for instance \"127.0.0.1:8080\" or \"[::1]:8080\"")?;
+        let ops_listen = settings.parsed(OPS_LISTEN, "an IP address and a port, for instance \"127.0.0.1:9090\"")?;
         Ok(Self {
             listen: listen.unwrap_or(default.listen),
+            ops_listen,
             workers: settings.number("server.workers")?.unwrap_or(default.workers),
             cors_origins: settings.list("server.cors_origins")?.unwrap_or(default.cors_origins),
             trusted_proxies: networks(settings)?.unwrap_or(default.trusted_proxies),
@@ -43,6 +47,9 @@ impl Server {
     }
 
     pub(super) fn check(&self) -> Result<(), Error> {
+        if self.ops_listen.is_some_and(|ops| ops.port() != 0 && is_taken(self.listen, ops)) {
+            return Err(Error::setting(OPS_LISTEN, "is the address and port of server.listen: give it a port of its own"));
+        }
         check_number("server.workers", self.workers, 1..=1024)?;
         let refused = |problem| Error::setting("server.cors_origins", format!("has an origin that cannot be one: it {problem}"));
         self.cors_origins.iter().try_for_each(|origin| check_origin(origin).map_err(refused))?;
@@ -51,12 +58,23 @@ impl Server {
 
     pub(super) fn print(&self, page: &mut Page) {
         let proxies: Vec<String> = self.trusted_proxies.iter().map(ToString::to_string).collect();
-        page.text("listen", self.listen).number("workers", self.workers);
+        page.text("listen", self.listen);
+        match self.ops_listen {
+            Some(address) => page.text("ops_listen", address),
+            None => page.unset("ops_listen"),
+        };
+        page.number("workers", self.workers);
         page.list("cors_origins", &self.cors_origins).list("trusted_proxies", &proxies);
     }
 }
 
+const OPS_LISTEN: &str = "server.ops_listen";
 const TRUSTED_PROXIES: &str = "server.trusted_proxies";
+
+/// Who listens everywhere has the port on each address.
+fn is_taken(listen: SocketAddr, other: SocketAddr) -> bool {
+    listen.port() == other.port() && (listen.ip() == other.ip() || listen.ip().is_unspecified() || other.ip().is_unspecified())
+}
 
 /// Networks, or addresses of single hosts.
 fn networks(settings: &Settings) -> Result<Option<Vec<IpNet>>, Error> {

@@ -103,7 +103,7 @@ fn default_toml_lists_every_setting_with_exactly_the_built_in_default() {
     );
     // What has a fixed default is not commented out: leaving a line out of the file changes nothing only if the values are the same.
     let fixed = DEFAULTS.lines().filter(|line| !line.starts_with('#') && line.contains(" = ")).count();
-    assert_eq!(fixed, names().count() - 5, "workers, file, secret, issuer and hash_threads have no fixed default");
+    assert_eq!(fixed, names().count() - 6, "ops_listen, workers, file, secret, issuer and hash_threads have no fixed default");
 }
 
 #[test]
@@ -146,8 +146,7 @@ fn k10_unknown_settings_are_refused_and_named_wherever_they_come_from() {
         ("[server]\nworkers = { count = 2 }\n", "server.workers"),
         ("token = 1\n", "token"),
         ("[Token]\nleeway = \"1s\"\n", "Token"),
-        // Named by the contract, but not built yet: a setting that would do nothing must not be accepted.
-        ("[server]\nops_listen = \"127.0.0.1:9090\"\n", "server.ops_listen"),
+        ("[server]\nops_port = 9090\n", "server.ops_port"),
     ] {
         let error = refusal(toml, &[]);
         assert!(error.starts_with(name), "{toml}: {error}");
@@ -210,6 +209,9 @@ fn k11_values_out_of_range_are_refused_with_the_range() {
         ("server", "listen = \"localhost:8080\"", "IP address and a port"),
         ("server", "listen = \"127.0.0.1\"", "IP address and a port"),
         ("server", "listen = 8080", "text"),
+        ("server", "ops_listen = \"9090\"", "IP address and a port"),
+        ("server", "ops_listen = \"127.0.0.1:8080\"", "port of its own"),
+        ("server", "ops_listen = \"[::]:8080\"", "port of its own"),
         ("database", "max_connections = 0", "1 to 1000"),
         ("database", "url = \"mysql://db/x\"", "sqlite:FILE"),
         ("database", "url = \"sqlite::memory:\"", "must name a file"),

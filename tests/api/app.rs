@@ -35,6 +35,7 @@ pub enum Store {
 
 pub struct TestApp {
     pub address: SocketAddr,
+    pub ops: Option<SocketAddr>,
     pub clock: TestClock,
     pub authority: Authority,
     pub client: Client,
@@ -48,6 +49,8 @@ pub struct TestApp {
 /// A service that answers.
 pub struct Running {
     pub address: SocketAddr,
+    /// The operators' own, if it has one.
+    pub ops: Option<SocketAddr>,
     pub authority: Authority,
     pub handle: ServerHandle,
 }
@@ -61,8 +64,9 @@ async fn run(config: &Config, clock: &TestClock) -> Running {
     readiness.heard();
     actix_web::rt::spawn(feed.run(move || readiness.heard()));
     let (address, authority, handle) = (service.address, service.authority, service.server.handle());
+    let ops = service.ops.map(|ops| (ops.address, drop(actix_web::rt::spawn(ops.server))).0);
     actix_web::rt::spawn(service.server);
-    Running { address, authority, handle }
+    Running { address, ops, authority, handle }
 }
 
 impl TestApp {
@@ -79,9 +83,9 @@ impl TestApp {
         let mut config = config(&url);
         adjust(&mut config);
         let clock = TestClock::at(1_800_000_000);
-        let Running { address, authority, handle } = run(&config, &clock).await;
+        let Running { address, ops, authority, handle } = run(&config, &clock).await;
         let client = Client::builder().timeout(Duration::from_secs(30)).build().unwrap();
-        let app = Self { address, clock, authority, client, proxy, config, handle, folder };
+        let app = Self { address, ops, clock, authority, client, proxy, config, handle, folder };
         app.add(EMAIL, PASSWORD).await;
         Some(app)
     }

@@ -122,4 +122,26 @@ on_each_store! {
         }
         assert!(page.contains(r#"method="other",route="unmatched",status="404""#) && page.contains(r#"route="/sessions/{id}""#));
     }
+
+    async fn operators_with_an_address_of_their_own_find_metrics_and_probes_there_and_nobody_else_does(
+        app: TestApp,
+        |config| config.server.ops_listen = Some("127.0.0.1:0".parse().unwrap())
+    ) {
+        let token = app.token().await;
+        assert_eq!(app.get("/metrics").send().await.unwrap().status(), 404);
+        let ops = format!("http://{}", app.ops.unwrap());
+        let status = async |path: &str| app.client.get(format!("{ops}{path}")).bearer_auth(&token).send().await.unwrap().status().as_u16();
+        for path in ["/metrics", "/livez", "/readyz", "/healthz"] {
+            assert_eq!(status(path).await, 200, "{path}");
+        }
+        for path in ["/me", "/login", "/admin/users", "/auth/verify", "/revocations", "/.well-known/oauth-authorization-server"] {
+            assert_eq!(status(path).await, 404, "{path}");
+        }
+        let response = app.client.post(format!("{ops}/metrics")).send().await.unwrap();
+        assert_eq!((response.status().as_u16(), response.headers()["x-content-type-options"].to_str().unwrap()), (405, "nosniff"));
+        let page = app.client.get(format!("{ops}/metrics")).send().await.unwrap().text().await.unwrap();
+        let counted = samples(&page);
+        assert_eq!(counted[r#"hallpass_logins_total{result="ok"}"#], 1.0);
+        assert_eq!(counted[r#"hallpass_http_requests_total{method="GET",route="unmatched",status="404"}"#], 7.0);
+    }
 }
