@@ -204,7 +204,8 @@ mod tests {
         assert!(table.len() <= LARGEST_TABLE);
         assert!((LARGEST_TABLE - 1000..=LARGEST_TABLE + SHARDS * SHARED).contains(&newcomers), "those without room share: {newcomers}");
         assert_eq!(take(&table, 0..1000, 59 * SECOND), 0, "the first ones are still limited");
-        assert_eq!(take(&table, 2_000_000..2_001_000, 59 * SECOND), 0);
+        let late = take(&table, 2_000_000..2_001_000, 59 * SECOND);
+        assert!(late <= 5, "at most one a network, whose shared bucket nobody has used: {late}");
         assert_eq!(take(&table, 0..1000, 62 * SECOND), 1000);
         assert!(take(&table, 3_000_000..3_050_000, 62 * SECOND) > 40_000, "what is full again makes room");
         assert!(table.len() <= LARGEST_TABLE);
