@@ -74,6 +74,7 @@ impl From<Issued> for IssuedBody {
 #[schema(as = NewClient)]
 #[serde(deny_unknown_fields)]
 pub struct NewClientBody {
+    #[schema(pattern = "^[A-Za-z0-9._-]+$", max_length = 64)]
     name: String,
     #[serde(default)]
     scopes: Vec<String>,
@@ -85,7 +86,7 @@ pub struct NewClientBody {
 #[serde(deny_unknown_fields)]
 pub struct ClientChangeBody {
     #[serde(default, deserialize_with = "present")]
-    #[schema(nullable = false)]
+    #[schema(nullable = false, pattern = "^[A-Za-z0-9._-]+$", max_length = 64)]
     name: Option<String>,
     #[serde(default, deserialize_with = "present")]
     #[schema(nullable = false)]

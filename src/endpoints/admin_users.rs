@@ -52,6 +52,7 @@ impl From<Person> for UserBody {
 #[schema(as = NewUser)]
 #[serde(deny_unknown_fields)]
 pub struct NewUserBody {
+    #[schema(pattern = "^[!-?A-~]+@[!-?A-~]+$", max_length = 254)]
     email: String,
     #[serde(default, deserialize_with = "present")]
     #[schema(value_type = Option<String>, format = Password, nullable = false)]
@@ -70,7 +71,7 @@ pub struct NewUserBody {
 #[serde(deny_unknown_fields)]
 pub struct UserChangeBody {
     #[serde(default, deserialize_with = "present")]
-    #[schema(nullable = false)]
+    #[schema(nullable = false, pattern = "^[!-?A-~]+@[!-?A-~]+$", max_length = 254)]
     email: Option<String>,
     #[serde(default, deserialize_with = "present")]
     #[schema(nullable = false)]

@@ -13,6 +13,7 @@ use crate::http::{self, Error, JsonBody};
 #[schema(as = Registration)]
 #[serde(deny_unknown_fields)]
 pub struct RegisterBody {
+    #[schema(pattern = "^[!-?A-~]+@[!-?A-~]+$", max_length = 254)]
     email: String,
     #[schema(value_type = String, format = Password)]
     password: Password,
