@@ -7,6 +7,8 @@ pub mod admin_audit;
 pub mod admin_clients;
 pub mod admin_users;
 pub mod auth_verify;
+pub mod docs;
+mod docs_schema;
 pub mod login;
 pub mod logout;
 pub mod me;
@@ -29,14 +31,16 @@ pub mod sessions;
 pub mod step_up;
 mod token_response;
 
-use actix_web::web::{self, ServiceConfig};
+use actix_web::web::{self, Data, ServiceConfig};
 use actix_web::{Resource, Route};
 
+use self::docs::ApiPage;
+use self::openapi::ApiDocument;
 use crate::http::Error;
 
 /// The routes that answer without a credential in the headers. Every other route refuses a request that has none. Those of clients find
 /// theirs in the form too, and refuse by themselves.
-pub const PUBLIC: [&str; 12] = [
+pub const PUBLIC: [&str; 13] = [
     "/login",
     "/refresh",
     "/register",
@@ -49,6 +53,7 @@ pub const PUBLIC: [&str; 12] = [
     "/healthz",
     "/metrics",
     "/openapi.json",
+    "/docs",
 ];
 
 /// Every route of the service. What is not here is 404, what is here with another method is 405.
@@ -91,16 +96,7 @@ fn probes(config: &mut ServiceConfig) {
 
 /// What is on the operators' own address, where there is one: nothing that a token would be good for.
 pub fn operations(config: &mut ServiceConfig) {
-    config.configure(metering(true)).configure(probes).default_service(web::to(|| async { Err::<(), _>(Error::NotFound) }));
-}
-
-/// The route that is here unless operators have an address of their own.
-pub fn metering(is_here: bool) -> impl Fn(&mut ServiceConfig) {
-    move |config| {
-        if is_here {
-            config.service(resource("/metrics", "GET, HEAD", [web::get().to(metrics::metrics), web::head().to(metrics::metrics)]));
-        }
-    }
+    config.configure(metering).configure(probes).default_service(web::to(|| async { Err::<(), _>(Error::NotFound) }));
 }
 
 /// The routes of administrators. Each takes an [`admin::Administrator`].
@@ -127,13 +123,43 @@ fn administration(config: &mut ServiceConfig) {
         .service(resource("/admin/audit", "GET, HEAD", [get().to(audit::list), head().to(audit::list)]));
 }
 
-/// The route that is there only when strangers may make accounts. Otherwise its path is 404 like any other.
-pub fn registration(is_open: bool) -> impl Fn(&mut ServiceConfig) {
-    move |config| {
-        if is_open {
-            config.service(resource("/register", "POST", [web::post().to(register::register)]));
+/// The routes that are there only where the settings say so. Elsewhere their paths are 404 like any other, and the document is without them.
+#[derive(Clone, Copy, Debug)]
+pub struct Optional {
+    /// Whether strangers may make accounts.
+    pub registration: bool,
+    /// Whether operators have no address of their own.
+    pub metrics: bool,
+    /// Whether there is a page for people.
+    pub docs: bool,
+}
+
+impl Optional {
+    /// Those of them that are there, and the document and the page of everything that is there.
+    pub fn routes(self) -> impl Fn(&mut ServiceConfig) + Clone + Send {
+        let Self { registration, metrics, docs } = self;
+        let all = [("/register", registration), ("/metrics", metrics), ("/docs", docs)];
+        let absent: Vec<&str> = all.into_iter().filter(|(_, is_there)| !is_there).map(|(path, _)| path).collect();
+        let document = ApiDocument::without(&absent);
+        let (page, document) = (Data::new(ApiPage::new(&document)), Data::new(document));
+        move |config| {
+            config.app_data(document.clone());
+            if registration {
+                config.service(resource("/register", "POST", [web::post().to(register::register)]));
+            }
+            if metrics {
+                config.configure(metering);
+            }
+            if docs {
+                config.app_data(page.clone());
+                config.service(resource("/docs", "GET, HEAD", [web::get().to(docs::docs), web::head().to(docs::docs)]));
+            }
         }
     }
+}
+
+fn metering(config: &mut ServiceConfig) {
+    config.service(resource("/metrics", "GET, HEAD", [web::get().to(metrics::metrics), web::head().to(metrics::metrics)]));
 }
 
 fn resource<const N: usize>(path: &str, allow: &'static str, routes: [Route; N]) -> Resource {

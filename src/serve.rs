@@ -12,8 +12,7 @@ use thiserror::Error as ThisError;
 use crate::authority::{Authority, Hasher, HasherSettings, SessionPolicy, Terms, ThrottlePolicy, Tokens, hasher};
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::endpoints::openapi::ApiDocument;
-use crate::endpoints::{self, probes::Readiness};
+use crate::endpoints::{self, Optional, probes::Readiness};
 use crate::feed::Feed;
 use crate::guard::{Guard, NotAnOrigin, SessionLookup};
 use crate::http::{self, Cookies, Cors, Traffic, TrustedProxies};
@@ -179,14 +178,13 @@ pub fn block_on<F: Future>(work: F) -> std::io::Result<F::Output> {
 fn listen(config: &Config, guard: Guard, authority: Authority, feed: Feed) -> Result<Service, Error> {
     let readiness = Readiness::default();
     let (shared, ready) = (Data::new(authority.clone()), Data::new(readiness.clone()));
-    let (lookup, is_open) = (SessionLookup::new(authority.clone()), config.registration.enabled);
+    let lookup = SessionLookup::new(authority.clone());
     let cookies = Data::new(Cookies::new(guard.clone(), config.cookies.same_site));
     let proxies = TrustedProxies::new(&config.server.trusted_proxies);
     let cors = Data::new(Cors::new(&config.server.cors_origins));
     let traffic = Data::new(Traffic::default());
-    let document = Data::new(ApiDocument::new(is_open));
     let ops = config.server.ops_listen.map(|address| ops::listen(address, &shared, &ready, &traffic)).transpose()?;
-    let has_metrics = ops.is_none();
+    let optional = Optional { registration: config.registration.enabled, metrics: ops.is_none(), docs: config.server.docs }.routes();
     let app = move || {
         App::new()
             .app_data(guard.clone())
@@ -198,9 +196,7 @@ fn listen(config: &Config, guard: Guard, authority: Authority, feed: Feed) -> Re
             .app_data(proxies.clone())
             .app_data(traffic.counter())
             .app_data(traffic.clone())
-            .app_data(document.clone())
-            .configure(endpoints::registration(is_open))
-            .configure(endpoints::metering(has_metrics))
+            .configure(&optional)
             .configure(endpoints::routes)
             .wrap(from_fn(http::envelope))
     };

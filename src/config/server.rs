@@ -21,17 +21,20 @@ pub struct Server {
     pub cors_origins: Vec<String>,
     /// The proxies that are believed when they say where a request came from.
     pub trusted_proxies: Vec<IpNet>,
+    /// Whether there is a page at `/docs`.
+    pub docs: bool,
 }
 
 impl Default for Server {
     fn default() -> Self {
         let listen = SocketAddr::from((Ipv4Addr::LOCALHOST, 8080));
-        Self { listen, ops_listen: None, workers: cores(), cors_origins: Vec::new(), trusted_proxies: Vec::new() }
+        Self { listen, ops_listen: None, workers: cores(), cors_origins: Vec::new(), trusted_proxies: Vec::new(), docs: true }
     }
 }
 
 impl Server {
-    pub(super) const NAMES: &[&str] = &["server.listen", OPS_LISTEN, "server.workers", "server.cors_origins", TRUSTED_PROXIES];
+    pub(super) const NAMES: &[&str] =
+        &["server.listen", OPS_LISTEN, "server.workers", "server.cors_origins", TRUSTED_PROXIES, "server.docs"];
 
     pub(super) fn read(settings: &Settings) -> Result<Self, Error> {
         let default = Self::default();
@@ -43,6 +46,7 @@ impl Server {
             workers: settings.number("server.workers")?.unwrap_or(default.workers),
             cors_origins: settings.list("server.cors_origins")?.unwrap_or(default.cors_origins),
             trusted_proxies: networks(settings)?.unwrap_or(default.trusted_proxies),
+            docs: settings.flag("server.docs")?.unwrap_or(default.docs),
         })
     }
 
@@ -64,7 +68,7 @@ impl Server {
             None => page.unset("ops_listen"),
         };
         page.number("workers", self.workers);
-        page.list("cors_origins", &self.cors_origins).list("trusted_proxies", &proxies);
+        page.list("cors_origins", &self.cors_origins).list("trusted_proxies", &proxies).flag("docs", self.docs);
     }
 }
 

@@ -28,14 +28,16 @@ const TAGS: [(&str, &str); 4] = [
 pub struct ApiDocument(Bytes);
 
 impl ApiDocument {
-    /// With `/register`, or without it where that route is not there.
-    pub fn new(registration_is_open: bool) -> Self {
+    /// Without the paths that the settings leave out.
+    pub fn without(absent: &[&str]) -> Self {
         let mut document = document();
-        if !registration_is_open {
-            document.paths.paths.remove("/register");
-        }
+        document.paths.paths.retain(|path, _| !absent.contains(&path.as_str()));
         // Texts and numbers only: this cannot fail, and a test would see it.
         Self(serde_json::to_vec(&document).unwrap_or_default().into())
+    }
+
+    pub(super) fn bytes(&self) -> &[u8] {
+        &self.0
     }
 }
 

@@ -10,7 +10,7 @@ const SUB: &str = "^usr_[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$";
 const CLIENT_ID: &str = "^cli_[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$";
 
 /// Probes, and this document.
-pub(super) fn operations() -> [Operation; 5] {
+pub(super) fn operations() -> [Operation; 6] {
     let document = Content::new(Some(utoipa::openapi::schema::empty()));
     [
         get("/livez", "livez", "Whether the process answers").answers::<probes::Health>(200, "It does.").refuses(&[]),
@@ -19,7 +19,12 @@ pub(super) fn operations() -> [Operation; 5] {
             .answers::<probes::Health>(200, "Store, keys and deny list are there, and it is not shutting down.")
             .refuses(&[503]),
         get("/metrics", "metrics", "What goes on")
+            .says("On the operators' own address where `server.ops_listen` names one, and not here then.")
             .answers_with(200, response("OpenMetrics 1.0.").content("application/openmetrics-text", Content::new(Some(text()))))
+            .refuses(&[]),
+        get("/docs", "docs", "This document, for reading")
+            .says("The route is there unless `server.docs` is false.")
+            .answers_with(200, response("A page without scripts.").content("text/html", Content::new(Some(text()))))
             .refuses(&[]),
         get("/openapi.json", "openapi", "This document")
             .answers_with(200, response("OpenAPI 3.1.").content("application/json", document))

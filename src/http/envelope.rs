@@ -184,7 +184,10 @@ fn put_on(mut response: HttpResponse, dress: &Dress) -> HttpResponse {
     let headers = response.headers_mut();
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
-    headers.insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'"));
+    // A page brings its own.
+    if !headers.contains_key(CONTENT_SECURITY_POLICY) {
+        headers.insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'"));
+    }
     // On every route, since a cookie may decide any of them: a route that forgets it would poison somebody's cache.
     headers.insert(VARY, HeaderValue::from_static(csrf::VARY));
     dress.page.admit(headers);

@@ -5,7 +5,7 @@ use serde_json::Value;
 use crate::app::on_each_store;
 
 /// Every path with the methods it has; what the exposure test walks over.
-pub const ROUTES: [(&str, &str); 31] = [
+pub const ROUTES: [(&str, &str); 32] = [
     ("/login", "POST"),
     ("/refresh", "POST"),
     ("/logout", "POST"),
@@ -37,6 +37,7 @@ pub const ROUTES: [(&str, &str); 31] = [
     ("/healthz", "GET, HEAD"),
     ("/metrics", "GET, HEAD"),
     ("/openapi.json", "GET, HEAD"),
+    ("/docs", "GET, HEAD"),
 ];
 
 on_each_store! {

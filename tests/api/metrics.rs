@@ -129,12 +129,14 @@ on_each_store! {
     ) {
         let token = app.token().await;
         assert_eq!(app.get("/metrics").send().await.unwrap().status(), 404);
+        let document: serde_json::Value = app.get("/openapi.json").send().await.unwrap().json().await.unwrap();
+        assert!(document["paths"].get("/metrics").is_none() && document["paths"].get("/livez").is_some());
         let ops = format!("http://{}", app.ops.unwrap());
         let status = async |path: &str| app.client.get(format!("{ops}{path}")).bearer_auth(&token).send().await.unwrap().status().as_u16();
         for path in ["/metrics", "/livez", "/readyz", "/healthz"] {
             assert_eq!(status(path).await, 200, "{path}");
         }
-        for path in ["/me", "/login", "/admin/users", "/auth/verify", "/revocations", "/.well-known/oauth-authorization-server"] {
+        for path in ["/me", "/login", "/admin/users", "/auth/verify", "/revocations", "/openapi.json", "/docs"] {
             assert_eq!(status(path).await, 404, "{path}");
         }
         let response = app.client.post(format!("{ops}/metrics")).send().await.unwrap();
@@ -142,6 +144,6 @@ on_each_store! {
         let page = app.client.get(format!("{ops}/metrics")).send().await.unwrap().text().await.unwrap();
         let counted = samples(&page);
         assert_eq!(counted[r#"hallpass_logins_total{result="ok"}"#], 1.0);
-        assert_eq!(counted[r#"hallpass_http_requests_total{method="GET",route="unmatched",status="404"}"#], 7.0);
+        assert_eq!(counted[r#"hallpass_http_requests_total{method="GET",route="unmatched",status="404"}"#], 8.0);
     }
 }

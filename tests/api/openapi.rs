@@ -3,10 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use hallpass::endpoints::PUBLIC;
 use hallpass::serve;
 use reqwest::Method;
 use serde_json::{Value, json};
+use sha2::Digest as _;
 
 use crate::app::{EMAIL, PASSWORD, TestApp, on_each_store, text};
 
@@ -126,6 +129,36 @@ on_each_store! {
         assert!(served["components"]["schemas"].as_object().unwrap().len() > 20);
         let head = app.client.head(app.url("/openapi.json")).send().await.unwrap();
         assert_eq!((head.status().as_u16(), head.text().await.unwrap().as_str()), (200, ""));
+    }
+
+    async fn the_page_shows_every_operation_and_lets_nothing_in_but_its_own_style(app: TestApp, |config| config.registration.enabled = true) {
+        let response = app.get("/docs").send().await.unwrap();
+        let header = |name: &str| response.headers()[name].to_str().unwrap().to_owned();
+        assert_eq!((response.status().as_u16(), header("content-type")), (200, "text/html; charset=utf-8".to_owned()));
+        let policy = header("content-security-policy");
+        assert!(policy.starts_with("default-src 'none'; style-src 'sha256-") && policy.contains("frame-ancestors 'none'"), "{policy}");
+        assert!(!policy.contains("unsafe") && !policy.contains("http"), "{policy}");
+        let html = response.text().await.unwrap();
+        let style = html.split("<style>").nth(1).unwrap().split("</style>").next().unwrap();
+        let digest = STANDARD.encode(sha2::Sha256::digest(style));
+        assert!(policy.contains(&format!("'sha256-{digest}'")), "{policy}");
+        for (path, method, operation) in operations(&document()) {
+            assert!(html.contains(&format!("<code>{method} {path}</code>")), "{method} {path}");
+            assert!(html.contains(&format!("href=\"#{}\"", text(&operation, "operationId"))), "{method} {path}");
+        }
+        for link in html.split("href=\"").skip(1).map(|rest| rest.split('"').next().unwrap()) {
+            let there = link.strip_prefix('#').is_some_and(|id| html.contains(&format!("id=\"{id}\"")));
+            assert!(there || link == "openapi.json", "{link}");
+        }
+        for foreign in ["<script", "src=", "url(", "@import", "http://", "https://", " style=", " onclick="] {
+            assert!(!html.contains(foreign), "{foreign}");
+        }
+    }
+
+    async fn the_page_is_not_there_when_it_is_switched_off(app: TestApp, |config| config.server.docs = false) {
+        assert_eq!(app.get("/docs").send().await.unwrap().status(), 404);
+        let served: Value = app.get("/openapi.json").send().await.unwrap().json().await.unwrap();
+        assert!(served["paths"].get("/docs").is_none() && served["paths"].get("/me").is_some());
     }
 
     async fn what_is_really_answered_is_what_the_document_says(app: TestApp, |config| config.registration.enabled = true) {
