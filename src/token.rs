@@ -24,6 +24,7 @@ pub mod scope;
 #[doc(hidden)]
 pub mod sealing;
 mod shards;
+pub mod shared_keys;
 #[cfg(any(feature = "service", feature = "testing"))]
 pub mod sign;
 pub mod verify;
@@ -36,6 +37,7 @@ pub use error::InvalidToken;
 pub use key::{KeyRing, UnusableKey};
 pub use revocation::{Revocation, RevocationList};
 pub use scope::Scope;
+pub use shared_keys::SharedKeyRing;
 #[cfg(any(feature = "service", feature = "testing"))]
 pub use sign::Signer;
 pub use verify::Verifier;

@@ -8,9 +8,9 @@ use thiserror::Error;
 
 use super::access_token::AccessToken;
 use super::error::InvalidToken;
-use super::key::KeyRing;
 use super::parse::{self, Expected, Payload};
 use super::revocation::RevocationList;
+use super::shared_keys::Keys;
 use super::{MAX_LIFETIME, MAX_TOKEN_BYTES};
 
 /// Verifies access tokens of one issuer for one service.
@@ -18,7 +18,7 @@ use super::{MAX_LIFETIME, MAX_TOKEN_BYTES};
 /// Issuer and audience are always checked; there is no way to leave one out.
 #[derive(Clone, Debug)]
 pub struct Verifier {
-    keys: KeyRing,
+    keys: Keys,
     issuer: String,
     audience: Vec<String>,
     leeway: i64,
@@ -64,9 +64,11 @@ pub enum UnsafeVerifier {
 impl Verifier {
     /// A verifier that believes tokens of `issuer` that are meant for one of `audience`, with a leeway of 5 s and an empty deny list.
     ///
+    /// `keys` is a [`KeyRing`](super::KeyRing), or a [`SharedKeyRing`](super::SharedKeyRing) that is replaced when keys change.
+    ///
     /// # Errors
     /// [`UnsafeVerifier`] when there is nothing to compare `iss` or `aud` with.
-    pub fn new(keys: KeyRing, issuer: &str, audience: &[impl AsRef<str>]) -> Result<Self, UnsafeVerifier> {
+    pub fn new(keys: impl Into<Keys>, issuer: &str, audience: &[impl AsRef<str>]) -> Result<Self, UnsafeVerifier> {
         if issuer.is_empty() {
             return Err(UnsafeVerifier::NoIssuer);
         }
@@ -74,7 +76,7 @@ impl Verifier {
             return Err(UnsafeVerifier::NoAudience);
         }
         let audience = audience.iter().map(|name| name.as_ref().to_owned()).collect();
-        Ok(Self { keys, issuer: issuer.to_owned(), audience, leeway: 5, revocations: RevocationList::new() })
+        Ok(Self { keys: keys.into(), issuer: issuer.to_owned(), audience, leeway: 5, revocations: RevocationList::new() })
     }
 
     /// How far the clocks of issuer and verifier may differ, for `exp`, `nbf`, `iat` and `auth_time`. At most 60 s.
@@ -158,7 +160,8 @@ impl Verifier {
             return Err(InvalidToken::NotThreeSegments);
         }
         let (signing_input, signature) = (&token[..second], &token[second + 1..]);
-        let (key, payload_at) = self.keys.key_for(signing_input).ok_or(InvalidToken::UnknownHeader)?;
+        let keys = self.keys.ring();
+        let (key, payload_at) = keys.key_for(signing_input).ok_or(InvalidToken::UnknownHeader)?;
 
         let mut mac = [0; 32];
         // 43 characters are what 32 bytes take: less or more is refused before it could be written anywhere.
