@@ -23,8 +23,8 @@ mod keys;
 mod ops;
 
 pub use crate::endpoints::openapi::text as openapi;
-pub use keys::{access_keys, key_ring};
 pub use ops::Ops;
+pub use keys::{access_keys, describe, key_ring};
 
 /// A request's head must have arrived within this.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(5);

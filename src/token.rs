@@ -15,6 +15,8 @@ mod json;
 mod jwk;
 pub mod key;
 #[cfg(feature = "service")]
+mod key_summary;
+#[cfg(feature = "service")]
 #[doc(hidden)]
 pub mod opaque;
 mod parse;
@@ -35,6 +37,8 @@ pub use access_token::AccessToken;
 pub use claims::Claims;
 pub use error::InvalidToken;
 pub use key::{KeyRing, UnusableKey};
+#[cfg(feature = "service")]
+pub use key_summary::KeySummary;
 pub use revocation::{Revocation, RevocationList};
 pub use scope::Scope;
 pub use shared_keys::SharedKeyRing;

@@ -37,5 +37,5 @@ fn check(settings: &SettingsFile) -> Result<(), Error> {
     if let Some(warning) = config.keys.file.as_deref().and_then(key_file::warning) {
         output::message(warning);
     }
-    output::line(format_args!("the configuration can be used; {} signs", keys.kids().next().unwrap_or_default()))
+    output::line(format_args!("the configuration can be used; {}", serve::describe(&keys.summary())))
 }

@@ -24,7 +24,9 @@ pub(super) fn findings(config: &Config, now: i64) -> Vec<Finding> {
         let remedy = "put keys into a file and set keys.file: a file can hold the next key before it signs, so nobody notices a rotation";
         return vec![Finding::warning(CHECK, format!("{signs} signs, from keys.secret, and its age is unknown"), remedy)];
     };
-    let mut findings = vec![Finding::fine(CHECK, format!("{signs} signs, and {count} of at most 5 keys verify")).with("keys", count)];
+    let fingerprint = ring.summary().fingerprint;
+    let fine = Finding::fine(CHECK, format!("{signs} signs, and {count} of at most 5 keys verify; fingerprint {fingerprint}"));
+    let mut findings = vec![fine.with("keys", count).with("fingerprint", fingerprint)];
     if let Some(warning) = key_file::warning(path) {
         let (finding, remedy) = warning.split_once(": ").unwrap_or((&warning, "chmod 600 it"));
         findings.push(Finding::warning(CHECK, finding, remedy));

@@ -2,7 +2,14 @@
 
 use super::Error;
 use crate::config::Config;
-use crate::token::{KeyRing, Signer, UnusableKey, Verifier, claims};
+use crate::token::{KeyRing, KeySummary, Signer, UnusableKey, Verifier, claims};
+
+/// One line that is the same on replicas with the same keys, and says which differ. Nothing in it is secret.
+pub fn describe(keys: &KeySummary) -> String {
+    let KeySummary { signs, keys, fingerprint, .. } = keys;
+    let count = if *keys == 1 { "1 key verifies".to_owned() } else { format!("{keys} keys verify") };
+    format!("{signs} signs, {count}, fingerprint {fingerprint}")
+}
 
 /// The keys of `keys.file` or `keys.secret`.
 ///

@@ -35,6 +35,9 @@ struct Jwk<'a> {
     /// Borrowed, so that the key is copied nowhere on its way: only who read the file holds its text. A key has nothing to escape.
     #[serde(borrow)]
     k: Option<&'a str>,
+    /// No member that RFC 7517 knows; ours is the time at which the key was made. What is no NumericDate is somebody else's and tells nothing.
+    #[cfg(feature = "service")]
+    iat: Option<serde_json::Value>,
     #[serde(flatten)]
     _not_understood: IgnoredAny,
 }
@@ -49,6 +52,9 @@ impl Jwk<'_> {
         let kid = self.kid.as_deref().ok_or(UnusableKey::Kid(number))?;
         let encoded = self.k.ok_or(UnusableKey::Encoding(number))?;
         let bytes = Zeroizing::new(URL_SAFE_NO_PAD.decode(encoded).map_err(|_| UnusableKey::Encoding(number))?);
-        Key::new(kid, &bytes, number)
+        let key = Key::new(kid, &bytes, number)?;
+        #[cfg(feature = "service")]
+        let key = key.made_at(self.iat.as_ref().and_then(serde_json::Value::as_i64));
+        Ok(key)
     }
 }

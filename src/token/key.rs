@@ -30,6 +30,9 @@ pub(crate) struct Key {
     /// The first segment of every token of this key, with the dot.
     header: String,
     mac: Hmac<Sha256>,
+    /// When it was made, if the JWK says so.
+    #[cfg(feature = "service")]
+    created_at: Option<i64>,
     /// What HKDF extracts from the bytes, which are not kept (RFC 5869 s2.2).
     #[cfg(feature = "service")]
     extracted: Hmac<Sha256>,
@@ -156,6 +159,8 @@ impl Key {
             header,
             mac: prepare(bytes, number)?,
             #[cfg(feature = "service")]
+            created_at: None,
+            #[cfg(feature = "service")]
             extracted: prepare_block(&Zeroizing::new(
                 Hmac::<Sha256>::new(&[0; 64].into()).chain_update(bytes).finalize().into_bytes().into(),
             )),
@@ -198,13 +203,24 @@ impl Key {
         self.extracted.clone()
     }
 
+    /// The same key, made at this time.
+    #[cfg(feature = "service")]
+    pub(super) fn made_at(self, created_at: Option<i64>) -> Self {
+        Self { created_at, ..self }
+    }
+
+    #[cfg(feature = "service")]
+    pub(super) fn created_at(&self) -> Option<i64> {
+        self.created_at
+    }
+
     #[cfg(feature = "service")]
     pub(crate) fn kid(&self) -> &str {
         &self.kid
     }
 
     /// Equal for equal keys, and of no use for anything else.
-    fn fingerprint(&self) -> [u8; 32] {
+    pub(super) fn fingerprint(&self) -> [u8; 32] {
         self.mac.clone().chain_update(b"hallpass key fingerprint").finalize().into_bytes().into()
     }
 }
