@@ -32,6 +32,7 @@ pub mod password_verifier;
 mod rate;
 pub mod refresh;
 pub mod register;
+pub mod resealing;
 pub mod revoke;
 pub mod second_factor;
 pub mod session_policy;
@@ -39,16 +40,14 @@ pub mod sessions;
 pub mod step_up;
 pub mod sweep;
 pub mod throttle;
+pub mod tokens;
 
 use std::time::Duration;
 
 use crate::clock::Clock;
 use crate::config;
 use crate::store::Database;
-use crate::store::revocation_tail::Tail;
-use crate::token::opaque::RefreshKeys;
-use crate::token::sealing::SealingKeys;
-use crate::token::{KeyRing, RevocationList, Signer, UnusableKey, Verifier};
+use crate::token::{KeySummary, RevocationList};
 
 use known_clients::KnownClients;
 use limits::{Limited, Limits};
@@ -60,6 +59,7 @@ pub use hasher::{Hasher, HasherSettings};
 pub use password::Password;
 pub use session_policy::SessionPolicy;
 pub use throttle::{Addresses, ThrottlePolicy};
+pub use tokens::Tokens;
 
 pub use crate::store::Device;
 
@@ -74,25 +74,6 @@ pub struct Authority {
     limits: Limits,
     known_clients: KnownClients,
     outcomes: Outcomes,
-}
-
-/// What tokens are made with, and taken back by; and what else follows from the keys.
-#[derive(Clone, Debug)]
-pub struct Tokens {
-    /// Signs access tokens.
-    pub signer: Signer,
-    /// Believes access tokens of this service, for those who ask about them.
-    pub verifier: Verifier,
-    /// Makes refresh tokens and knows them again.
-    pub refresh: RefreshKeys,
-    /// The deny list of this process: what is revoked here is refused here at once.
-    pub revocations: RevocationList,
-    /// What is new in it, for those who follow it from elsewhere.
-    pub tail: Tail,
-    /// Seals the secrets of second factors.
-    pub sealing: SealingKeys,
-    /// Hides the addresses whose tries are counted.
-    pub addresses: Addresses,
 }
 
 /// What every token of this issuer says, and what passwords must be like.
@@ -114,24 +95,6 @@ pub struct Terms {
     pub limits: config::Limits,
     /// The shortest new password, in characters.
     pub min_password_length: usize,
-}
-
-impl Tokens {
-    /// Everything that follows from the keys of this ring, with the signer and the verifier of access tokens and the deny list of that.
-    ///
-    /// # Errors
-    /// None for a ring that was read from settings: it has a first key.
-    pub fn new(keys: &KeyRing, signer: Signer, verifier: Verifier) -> Result<Self, UnusableKey> {
-        Ok(Self {
-            signer,
-            refresh: RefreshKeys::new(keys),
-            revocations: verifier.revocations().clone(),
-            verifier,
-            tail: Tail::default(),
-            sealing: SealingKeys::new(keys),
-            addresses: Addresses::new(keys)?,
-        })
-    }
 }
 
 impl Authority {
@@ -167,9 +130,19 @@ impl Authority {
         &self.terms.issuer
     }
 
+    /// `aud`, for whom the tokens are.
+    pub fn audience(&self) -> &[String] {
+        &self.terms.audience
+    }
+
     /// The store, for those who only ask whether it is there.
     pub fn database(&self) -> &Database {
         &self.database
+    }
+
+    /// What may be told of the keys in use: which one signs, how old it is, and by what replicas are compared.
+    pub fn key_summary(&self) -> KeySummary {
+        self.tokens.keys().summary.clone()
     }
 
     /// Rounds of bcrypt spent so far: what tests and metrics compare.

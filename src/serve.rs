@@ -17,14 +17,14 @@ use crate::feed::Feed;
 use crate::guard::{Guard, NotAnOrigin, SessionLookup};
 use crate::http::{self, Cookies, Cors, Traffic, TrustedProxies};
 use crate::store::{self, Database};
-use crate::token::{Signer, Verifier, verify::UnsafeVerifier};
+use crate::token::verify::UnsafeVerifier;
 
 mod keys;
 mod ops;
 
 pub use crate::endpoints::openapi::text as openapi;
-pub use ops::Ops;
 pub use keys::{access_keys, describe, key_ring};
+pub use ops::Ops;
 
 /// A request's head must have arrived within this.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(5);
@@ -107,14 +107,9 @@ pub struct Service {
 /// # Errors
 /// [`Error`] in one sentence.
 pub fn service(config: &Config, clock: Clock) -> Result<Service, Error> {
-    let keys = key_ring(config)?;
-    let access_keys = access_keys(config, &keys)?;
-    let signer = Signer::new(&access_keys).map_err(|error| keys::unusable(config, &error))?;
-    let verifier = Verifier::new(access_keys, &config.token.issuer, &config.token.audience)?.with_leeway(config.token.leeway)?;
-    keys::self_test(config, &signer, &verifier, clock.now())?;
-    let tokens = Tokens::new(&keys, signer, verifier.clone()).map_err(|error| keys::unusable(config, &error))?;
+    let tokens = keys::tokens(config, clock.now())?;
     let origins: Vec<&str> = config.server.cors_origins.iter().map(String::as_str).collect();
-    let guard = Guard::new(verifier)
+    let guard = Guard::new(tokens.verifier.clone())
         .with_clock(clock.clone())
         .render_with(http::error::refusal)
         .observe_with(http::access_log::verified)
@@ -122,7 +117,9 @@ pub fn service(config: &Config, clock: Clock) -> Result<Service, Error> {
     let (revocations, tail) = (tokens.revocations.clone(), tokens.tail.clone());
     let authority = authority(config, tokens, clock.clone())?;
     let feed = Feed::new(authority.database().clone(), revocations, clock).with_tail(tail);
-    listen(config, guard, authority, feed)
+    let readiness = Readiness::default();
+    let (server, address, ops) = listen(config, guard, &authority, &readiness)?;
+    Ok(Service { server, address, ops, authority, readiness, feed })
 }
 
 /// The use cases over the configured store, for the service and for the command line.
@@ -175,8 +172,7 @@ pub fn block_on<F: Future>(work: F) -> std::io::Result<F::Output> {
     Ok(actix_web::rt::Runtime::new()?.block_on(work))
 }
 
-fn listen(config: &Config, guard: Guard, authority: Authority, feed: Feed) -> Result<Service, Error> {
-    let readiness = Readiness::default();
+fn listen(config: &Config, guard: Guard, authority: &Authority, readiness: &Readiness) -> Result<(Server, SocketAddr, Option<Ops>), Error> {
     let (shared, ready) = (Data::new(authority.clone()), Data::new(readiness.clone()));
     let lookup = SessionLookup::new(authority.clone());
     let cookies = Data::new(Cookies::new(guard.clone(), config.cookies.same_site));
@@ -213,7 +209,7 @@ fn listen(config: &Config, guard: Guard, authority: Authority, feed: Feed) -> Re
         .bind(address)
         .map_err(|source| Error::Listen { setting: "server.listen", address, source })?;
     let address = bound.addrs().first().copied().unwrap_or(address);
-    Ok(Service { server: bound.run(), address, ops, authority, readiness, feed })
+    Ok((bound.run(), address, ops))
 }
 
 impl Service {

@@ -69,7 +69,7 @@ impl Authority {
             scope: &scope,
             login: None,
         };
-        Ok(ClientGrant { access_token: Secret::from(self.tokens.signer.sign(&claims)?), expires_in, expires_at, scope })
+        Ok(ClientGrant { access_token: Secret::from(self.tokens.keys().signer.sign(&claims)?), expires_in, expires_at, scope })
     }
 
     /// What a client with a secret is told when it wants a grant that only people have: that it is not who it says, or that it may not.

@@ -55,14 +55,14 @@ impl Authority {
             scope: &scope,
             login: Some(Login { sid: &session.id, auth_time: session.auth_time, amr: &amr, acr, roles: &account.roles }),
         };
-        let access_token = Secret::from(self.tokens.signer.sign(&claims)?);
+        let access_token = Secret::from(self.tokens.keys().signer.sign(&claims)?);
         let refresh_expires_in = self.terms.sessions.expires_at(session).saturating_sub(now).try_into().unwrap_or_default();
         Ok(Grant { access_token, expires_in, expires_at, refresh_token: None, refresh_expires_in, scope, session_id: session.id.clone() })
     }
 
     fn refresh_token(&self, session: &Session) -> Result<Secret, Error> {
         let id = Uuid::parse_str(&session.id).map_err(|error| Error::Internal(error.into()))?;
-        let token = self.tokens.refresh.issue(id, session.generation, &session.seed);
+        let token = self.tokens.keys().refresh.issue(id, session.generation, &session.seed);
         token.map(Secret::from).ok_or_else(|| Error::Internal("the key ring is empty".into()))
     }
 }

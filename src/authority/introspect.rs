@@ -34,7 +34,7 @@ impl Authority {
             return Err(Error::UnauthorizedClient);
         }
         let now = self.clock.now();
-        if let Some(presented) = self.tokens.refresh.read(token.expose()) {
+        if let Some(presented) = self.tokens.keys().refresh.read(token.expose()) {
             return self.introspect_refresh_token(&presented, now).await;
         }
         let Ok(token) = self.tokens.verifier.verify(token.expose(), now) else {

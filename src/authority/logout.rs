@@ -65,7 +65,7 @@ impl Authority {
     /// # Errors
     /// [`Error::StoreUnavailable`]: it was not ended.
     pub async fn end_replaced(&self, refresh_token: &Secret) -> Result<(), Error> {
-        let Some(presented) = self.tokens.refresh.read(refresh_token.expose()) else {
+        let Some(presented) = self.tokens.keys().refresh.read(refresh_token.expose()) else {
             return Ok(());
         };
         match self.session_of(&presented).await? {
@@ -75,7 +75,7 @@ impl Authority {
     }
 
     async fn logout_by_refresh_token(&self, which: Which, token: &Secret, bearer: Option<&SessionToEnd>) -> Result<(), Error> {
-        let presented = self.tokens.refresh.read(token.expose()).ok_or(Error::InvalidRefreshToken)?;
+        let presented = self.tokens.keys().refresh.read(token.expose()).ok_or(Error::InvalidRefreshToken)?;
         if bearer.is_some_and(|bearer| bearer.id != presented.session.to_string()) {
             return Err(Error::TwoSessions);
         }

@@ -28,7 +28,7 @@ impl Authority {
     }
 
     async fn use_up(&self, refresh_token: &Secret, device: Device) -> Result<Grant, Error> {
-        let presented = self.tokens.refresh.read(refresh_token.expose()).ok_or(Error::InvalidRefreshToken)?;
+        let presented = self.tokens.keys().refresh.read(refresh_token.expose()).ok_or(Error::InvalidRefreshToken)?;
         self.limits.refresh(presented.session)?;
         let session = self.session_of(&presented).await?.ok_or(Error::InvalidRefreshToken)?;
         let now = self.clock.now();
@@ -58,7 +58,7 @@ impl Authority {
     /// The session that a refresh token is of, live or not, if its row proves the token.
     pub(super) async fn session_of(&self, presented: &Presented) -> Result<Option<Session>, Error> {
         let session = session::by_id(&self.database, &presented.session.to_string()).await?;
-        Ok(session.filter(|session| self.tokens.refresh.proves(presented, &session.seed)))
+        Ok(session.filter(|session| presented.is_proven_by(&session.seed)))
     }
 
     /// Moves on to the next generation. The tokens are made first: an account whose token would be too long has lost nothing.

@@ -24,7 +24,7 @@ impl Authority {
             None => FIRST_PARTY_CLIENT.to_owned(),
         };
         let now = self.clock.now();
-        if let Some(presented) = self.tokens.refresh.read(token.expose()) {
+        if let Some(presented) = self.tokens.keys().refresh.read(token.expose()) {
             return self.revoke_refresh_token(&client_id, &presented, now).await;
         }
         match self.tokens.verifier.verify(token.expose(), now) {

@@ -6,7 +6,7 @@
 use super::audit::{Event, Happening};
 use super::otp::{self, Otp, RECOVERY_CODES, SECRET_BYTES};
 use super::throttle::Settlement;
-use super::{Authority, Error};
+use super::{Authority, Error, resealing};
 use crate::secret::Secret;
 use crate::store::account::{self, Account};
 use crate::store::second_factor::{self, SecondFactor};
@@ -35,7 +35,8 @@ impl Authority {
         getrandom::fill(&mut secret[..]).map_err(|error| Error::Internal(error.into()))?;
         let (shown, otpauth_uri) = otp::enrolment(&secret[..], self.issuer_host(), account.email.as_typed())
             .ok_or_else(|| Error::Internal("the secret cannot be written as an otpauth address".into()))?;
-        let sealed = self.tokens.sealing.seal(&secret[..], account_id).ok_or_else(|| Error::Internal("nothing to seal with".into()))?;
+        let sealed =
+            self.tokens.keys().sealing.seal(&secret[..], account_id).ok_or_else(|| Error::Internal("nothing to seal with".into()))?;
         if !second_factor::begin(&self.database, account_id, &sealed, self.clock.now()).await? {
             return Err(Error::Conflict);
         }
@@ -110,21 +111,15 @@ impl Authority {
     /// # Errors
     /// [`Error::StoreUnavailable`].
     pub async fn reseal_second_factors(&self, limit: u32) -> Result<bool, Error> {
-        let Some(kid) = self.tokens.sealing.current() else { return Ok(false) };
-        let others = second_factor::sealed_by_others(&self.database, kid, limit).await?;
-        let mut resealed = 0;
-        for factor in &others {
-            resealed += u32::from(self.reseal(factor).await);
-        }
-        // What no key of the ring opens stays, and must not be tried for ever.
-        Ok(resealed > 0 && resealed >= limit)
+        resealing::reseal(&self.database, &self.tokens.keys().sealing, limit).await
     }
 
     async fn take_code(&self, factor: &SecondFactor, code: &str) -> Result<bool, Error> {
         let Some(step) = self.step_of(factor, code) else { return Ok(false) };
         let taken = second_factor::take_step(&self.database, factor, step).await?;
-        if taken && !self.tokens.sealing.is_current(&factor.secret.kid) {
-            self.reseal(factor).await;
+        let keys = self.tokens.keys();
+        if taken && !keys.sealing.is_current(&factor.secret.kid) {
+            resealing::reseal_one(&self.database, &keys.sealing, factor).await;
         }
         Ok(taken)
     }
@@ -141,20 +136,11 @@ impl Authority {
 
     /// The step of a right code. A secret that no key opens any more has none: recovery codes still work.
     fn step_of(&self, factor: &SecondFactor, code: &str) -> Option<i64> {
-        let secret = self.tokens.sealing.open(&factor.secret, &factor.account_id);
+        let secret = self.tokens.keys().sealing.open(&factor.secret, &factor.account_id);
         if secret.is_none() {
             log::error!(sub = factor.account_id.as_str(); "the secret of a second factor cannot be opened: its key was retired, or the row was changed");
         }
         otp::step_of(&secret?, code, self.clock.now())
-    }
-
-    /// Upkeep that never fails a login.
-    async fn reseal(&self, factor: &SecondFactor) -> bool {
-        let about = &factor.account_id;
-        let Some(secret) = self.tokens.sealing.open(&factor.secret, about) else { return false };
-        let Some(sealed) = self.tokens.sealing.seal(&secret, about) else { return false };
-        let resealed = second_factor::reseal(&self.database, factor, &sealed).await;
-        resealed.inspect_err(|error| log::warn!(sub = about.as_str(); "second factor not sealed anew: {error}")).is_ok()
     }
 
     /// The account behind an access token, which may have been issued before it was disabled.

@@ -92,6 +92,11 @@ impl Addresses {
         Ok(Self { key, settled: Arc::new(std::array::from_fn(|_| Notify::new())) })
     }
 
+    /// The same ones, who wait as before, hidden under a key of this ring.
+    pub(super) fn under(&self, ring: &KeyRing) -> Result<Self, UnusableKey> {
+        Ok(Self { settled: Arc::clone(&self.settled), ..Self::new(ring)? })
+    }
+
     /// The same for an address whatever its case, and for any text that is none.
     fn mac(&self, email: &str) -> String {
         let folded = email.to_ascii_lowercase();
@@ -148,7 +153,8 @@ impl Authority {
     /// be counted is not tried.
     pub(super) async fn admit_try(&self, email: &str) -> Result<Try, Error> {
         let entered = self.hasher.enter()?;
-        let address_mac = self.tokens.addresses.mac(email);
+        let keys = self.tokens.keys();
+        let address_mac = keys.addresses.mac(email);
         let patient_until = Instant::now() + PATIENCE;
         loop {
             let now = self.clock.now();
@@ -160,7 +166,7 @@ impl Authority {
                     }
                 }
                 Standing::Undecided if Instant::now() < patient_until => {
-                    if let Some(settled) = self.tokens.addresses.settled(&address_mac) {
+                    if let Some(settled) = keys.addresses.settled(&address_mac) {
                         let _woken_or_not = timeout(PAUSE, settled.notified()).await;
                     }
                 }
@@ -183,7 +189,7 @@ impl Authority {
         if let Err(error) = settled {
             log::warn!("what came of a try was not counted: {error}");
         }
-        if let Some(waiting) = self.tokens.addresses.settled(&tried.address_mac) {
+        if let Some(waiting) = self.tokens.keys().addresses.settled(&tried.address_mac) {
             match settlement {
                 // One place is free for one more.
                 Settlement::Passed | Settlement::Withdrawn => waiting.notify_one(),

@@ -1,8 +1,19 @@
 //! The keys of a process: read where the settings say, and proven before they are used.
 
 use super::Error;
+use crate::authority::Tokens;
 use crate::config::Config;
-use crate::token::{KeyRing, KeySummary, Signer, UnusableKey, Verifier, claims};
+use crate::token::{KeyRing, KeySummary, SharedKeyRing, Signer, UnusableKey, Verifier, claims};
+
+/// Everything that follows from the configured keys, proven.
+pub(super) fn tokens(config: &Config, now: i64) -> Result<Tokens, Error> {
+    let ring = key_ring(config)?;
+    let access_keys = SharedKeyRing::new(access_keys(config, &ring)?);
+    let verifier = Verifier::new(&access_keys, &config.token.issuer, &config.token.audience)?.with_leeway(config.token.leeway)?;
+    let tokens = Tokens::new(&ring, access_keys, verifier).map_err(|error| unusable(config, &error))?;
+    self_test(config, &tokens.keys().signer, &tokens.verifier, now)?;
+    Ok(tokens)
+}
 
 /// One line that is the same on replicas with the same keys, and says which differ. Nothing in it is secret.
 pub fn describe(keys: &KeySummary) -> String {

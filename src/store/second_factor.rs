@@ -119,6 +119,14 @@ pub async fn sealed_by_others(database: &Database, kid: &str, limit: u32) -> Res
     rows.into_iter().collect()
 }
 
+/// How many second factors each key has sealed, by its `kid`.
+///
+/// # Errors
+/// [`Error::Unavailable`].
+pub async fn count_by_key(database: &Database) -> Result<Vec<(String, i64)>, Error> {
+    on!(database, |pool| sqlx::query_as("SELECT kid, COUNT(*) FROM second_factor GROUP BY kid ORDER BY kid").fetch_all(pool))
+}
+
 /// Removes the second factor of an account, if it is not confirmed, was confirmed at `proven_at` or later, or `is_strong` says that it was
 /// itself used. False: it is there still.
 ///

@@ -38,14 +38,15 @@ struct DerivedKeys {
 }
 
 /// A text that a key of the ring once made into a refresh token: of which session and which generation it says it is. It is believed only
-/// when [`RefreshKeys::proves`] says so.
+/// when [`Presented::is_proven_by`] says so.
 pub struct Presented {
     /// The session.
     pub session: Uuid,
     /// How often the session had been refreshed when the token was made.
     pub generation: u32,
     proof: [u8; 32],
-    key: usize,
+    /// Those of the key that made it: the ring may be another one before the session's row is here.
+    keys: DerivedKeys,
 }
 
 impl RefreshKeys {
@@ -75,17 +76,18 @@ impl RefreshKeys {
             return None;
         }
         let (checked, check) = bytes.split_at(CHECKED_BYTES);
-        let key = self.0.iter().position(|keys| keys.check.clone().chain_update(checked).verify_truncated_left(check).is_ok())?;
+        let keys = self.0.iter().find(|keys| keys.check.clone().chain_update(checked).verify_truncated_left(check).is_ok())?;
         let (session, rest) = checked.split_first_chunk::<16>()?;
         let (generation, proof) = rest.split_first_chunk::<4>()?;
         let proof = proof.try_into().ok()?;
-        Some(Presented { session: Uuid::from_bytes(*session), generation: u32::from_be_bytes(*generation), proof, key })
+        Some(Presented { session: Uuid::from_bytes(*session), generation: u32::from_be_bytes(*generation), proof, keys: keys.clone() })
     }
+}
 
+impl Presented {
     /// Whether the token was made for a session with this seed. Constant time in the proof.
-    pub fn proves(&self, presented: &Presented, seed: &Seed) -> bool {
-        let Presented { session, generation, proof, key } = presented;
-        self.0.get(*key).is_some_and(|keys| keys.proof(*session, *generation, seed).verify(proof.into()).is_ok())
+    pub fn is_proven_by(&self, seed: &Seed) -> bool {
+        self.keys.proof(self.session, self.generation, seed).verify(&self.proof.into()).is_ok()
     }
 }
 
@@ -144,7 +146,7 @@ mod tests {
         let old = keys(&[1]).issue(SESSION, 3, &SEED).unwrap();
         let rotated = keys(&[2, 1]);
         let presented = rotated.read(&old).unwrap();
-        assert!(rotated.proves(&presented, &SEED));
+        assert!(presented.is_proven_by(&SEED));
         assert_ne!(rotated.issue(SESSION, 3, &SEED).unwrap(), old, "the first key makes new ones");
         assert!(keys(&[2]).read(&old).is_none(), "retired");
     }
@@ -156,7 +158,7 @@ mod tests {
         assert!(ours.read(&keys(&[3]).issue(SESSION, 0, &SEED).unwrap()).is_none());
         // A thief of the key, with a seed of their own.
         let forged = ours.read(&ours.issue(SESSION, 0, &[8; 32]).unwrap()).unwrap();
-        assert!(!ours.proves(&forged, &SEED));
+        assert!(!forged.is_proven_by(&SEED));
     }
 
     #[test]
@@ -188,7 +190,7 @@ mod tests {
             prop_assert_eq!(&token, &ours.issue(session, generation, &seed).unwrap());
             let presented = ours.read(&token).unwrap();
             prop_assert_eq!((presented.session, presented.generation), (session, generation));
-            prop_assert!(ours.proves(&presented, &seed));
+            prop_assert!(presented.is_proven_by(&seed));
         }
 
         #[test]
