@@ -33,6 +33,7 @@ mod import;
 mod key;
 mod key_export;
 mod key_file;
+mod key_retire;
 mod lines;
 mod output;
 mod private_file;

@@ -8,13 +8,18 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::key_export::{self, Format};
-use super::key_file::{self, Entry, KeyFile};
-use super::{Error, SettingsFile, output};
+use super::key_file::{self, Entry, KeyFile, SIGNS_AT};
+use super::{Error, SettingsFile, key_retire, output};
 use crate::clock::Clock;
 use crate::config::{Config, Section};
 
 /// How much longer than a token can live an old key is kept, for replicas that read the file late.
 const MARGIN_SECONDS: u64 = 60;
+
+/// How long after another key began to sign a token of the old one may still be in use, in seconds.
+pub(super) fn wait_before_retiring(config: &Config) -> u64 {
+    config.token.access_ttl.as_secs() + config.token.leeway.as_secs() + MARGIN_SECONDS
+}
 
 #[derive(Debug, Subcommand)]
 pub(super) enum KeyCommand {
@@ -35,7 +40,7 @@ pub(super) enum KeyCommand {
     /// Take the next step of a rotation of `keys.file`.
     ///
     /// The first call adds a key that only verifies; the second, when every replica has read the file again, lets it sign. Each call says
-    /// what comes next.
+    /// what comes next. Services read the file again within seconds after it has changed, or at once on SIGHUP; nothing is restarted.
     #[command(after_help = "\
 Example: hallpass key rotate     adds 2026-11-23-x7f3, which only verifies
          hallpass key rotate     2026-11-23-x7f3 signs from now on
@@ -47,13 +52,13 @@ Example: hallpass key rotate     adds 2026-11-23-x7f3, which only verifies
     },
     /// Remove a key from `keys.file`: every token that it signed is refused as soon as the file is read again.
     ///
-    /// That goes for refresh tokens too: sessions that have not been refreshed since another key signs end. Second factors are sealed anew
-    /// by the service within ten minutes after another key signs; one that is not yet can only be used by a recovery code.
+    /// That goes for refresh tokens too: sessions that have not been refreshed since another key signs end. Second factors that it has sealed
+    /// are sealed anew first, in the database of the settings; while that cannot be done the key stays, unless forced.
     #[command(after_help = "Example: hallpass key retire 2026-05-20-k2mm")]
     Retire {
         /// The key's name, as `key list` shows it.
         kid: String,
-        /// Even when it is the key that signs: the next one takes over. For a key that has leaked.
+        /// Even when it is the key that signs: the next one takes over. For a key that has leaked. Also when the database is not there.
         #[arg(long)]
         force: bool,
         /// The result as a JSON object.
@@ -81,11 +86,13 @@ What is printed is good until the keys change: export again after `key rotate` a
 
 /// What was done and what is to be done next.
 #[derive(Serialize)]
-struct Outcome {
-    action: &'static str,
-    kid: String,
-    signs: String,
-    next: Option<String>,
+pub(super) struct Outcome {
+    pub(super) action: &'static str,
+    pub(super) kid: String,
+    pub(super) signs: String,
+    /// Of the file as it is now; services log that of what they have read.
+    pub(super) fingerprint: String,
+    pub(super) next: Option<String>,
 }
 
 pub(super) fn run(command: KeyCommand, settings: &SettingsFile) -> Result<(), Error> {
@@ -93,16 +100,16 @@ pub(super) fn run(command: KeyCommand, settings: &SettingsFile) -> Result<(), Er
     match command {
         KeyCommand::Generate { kid } => generate(kid.as_deref(), now),
         KeyCommand::Export { format, audience } => key_export::run(format, audience.as_deref(), &settings.load(&[Section::Keys], &[])?),
-        KeyCommand::List { json } => list(&settings.load(&[], &[])?, json),
+        KeyCommand::List { json } => list(&settings.load(&[], &[])?, json, now),
         KeyCommand::Rotate { json } => {
             let config = settings.load(&[], &[])?;
             tell(&rotate(open(&config)?, &config, now)?, json)
         }
-        KeyCommand::Retire { kid, force, json } => tell(&retire(open(&settings.load(&[], &[])?)?, &kid, force)?, json),
+        KeyCommand::Retire { kid, force, json } => tell(&key_retire::run(&settings.load(&[], &[])?, &kid, force, now)?, json),
     }
 }
 
-fn open(config: &Config) -> Result<KeyFile, Error> {
+pub(super) fn open(config: &Config) -> Result<KeyFile, Error> {
     match (&config.keys.file, &config.keys.secret) {
         (Some(file), _) => KeyFile::open(file),
         (None, Some(_)) => {
@@ -123,21 +130,23 @@ fn generate(kid: Option<&str>, now: i64) -> Result<(), Error> {
     Ok(())
 }
 
-fn list(config: &Config, json: bool) -> Result<(), Error> {
-    const WIDTHS: [usize; 3] = [24, 8, 20];
+fn list(config: &Config, json: bool, now: i64) -> Result<(), Error> {
+    const WIDTHS: [usize; 4] = [24, 8, 20, 8];
     let file = open(config)?;
     if let Some(warning) = config.keys.file.as_deref().and_then(key_file::warning) {
         output::message(format_args!("hallpass: {warning}"));
     }
     if !json {
-        output::line(output::row(WIDTHS, ["KID", "USE", "CREATED"]))?;
+        output::line(output::row(WIDTHS, ["KID", "USE", "CREATED", "AGE"]))?;
     }
     for (index, key) in file.keys().enumerate() {
         if json {
-            output::json(&json!({ "kid": key.kid(), "signs": index == 0, "created_at": key.created_at() }))?;
+            let age = key.created_at().map(|at| now.saturating_sub(at));
+            output::json(&json!({ "kid": key.kid(), "signs": index == 0, "created_at": key.created_at(), "age": age }))?;
         } else {
             let created = key.created_at().map_or_else(|| "unknown".to_owned(), output::utc);
-            output::line(output::row(WIDTHS, [key.kid(), if index == 0 { "signs" } else { "verifies" }, &created]))?;
+            let age = key.created_at().map_or_else(|| "unknown".to_owned(), |at| output::span(now.saturating_sub(at).unsigned_abs()));
+            output::line(output::row(WIDTHS, [key.kid(), if index == 0 { "signs" } else { "verifies" }, &created, &age]))?;
         }
     }
     Ok(())
@@ -155,18 +164,21 @@ fn rotate(file: KeyFile, config: &Config, now: i64) -> Result<Outcome, Error> {
         added["iat"] = latest.map_or(now, |latest| now.max(latest.saturating_add(1))).into();
         let kid = added["kid"].as_str().unwrap_or_default().to_owned();
         keys.push(added);
-        file.save(keys)?;
-        let next = "when every replica has read the file again, run `hallpass key rotate` once more: then it signs".to_owned();
-        return Ok(Outcome { action: "added", kid, signs, next: Some(next) });
+        let fingerprint = file.save(keys)?;
+        let next = format!(
+            "when every replica has read the file again (each logs \"keys.file read again\" with fingerprint {fingerprint}, within seconds after the file is there), run `hallpass key rotate` once more: then {kid} signs"
+        );
+        return Ok(Outcome { action: "added", kid, signs, fingerprint, next: Some(next) });
     }
-    let promoted = keys.remove(newest);
+    let mut promoted = keys.remove(newest);
+    promoted[SIGNS_AT] = now.into();
     keys.insert(0, promoted);
-    file.save(keys)?;
-    let wait = config.token.access_ttl.as_secs() + config.token.leeway.as_secs() + MARGIN_SECONDS;
+    let fingerprint = file.save(keys)?;
+    let wait = wait_before_retiring(config);
     let next = format!(
-        "when every replica has read the file again, wait {wait} s (the life of a token, the leeway and a minute), or sessions.idle_timeout to keep sessions that are not refreshed meanwhile, and run `hallpass key retire {signs}`"
+        "when every replica has read the file again (fingerprint {fingerprint}), wait {wait} s (the life of a token, the leeway and a minute), or sessions.idle_timeout to keep sessions that are not refreshed meanwhile, and run `hallpass key retire {signs}`"
     );
-    Ok(Outcome { action: "promoted", signs: kid.clone(), kid, next: Some(next) })
+    Ok(Outcome { action: "promoted", signs: kid.clone(), kid, fingerprint, next: Some(next) })
 }
 
 /// The place of the key that was made last. Of keys whose age is not known the first counts.
@@ -180,32 +192,11 @@ fn newest(file: &KeyFile) -> usize {
     newest.0
 }
 
-fn retire(file: KeyFile, kid: &str, force: bool) -> Result<Outcome, Error> {
-    let mut keys: Vec<Value> = file.keys().map(Entry::to_jwk).collect();
-    let Some(index) = file.keys().position(|key| key.kid() == kid) else {
-        return Err(Error::failed("there is no such key: `hallpass key list` shows their names"));
-    };
-    if keys.len() == 1 {
-        return Err(Error::failed("this is the only key: run `hallpass key rotate` twice first"));
-    }
-    if index == 0 && !force {
-        return Err(Error::failed(
-            "this is the key that signs: run `hallpass key rotate` until another one does, or use --force if it has leaked",
-        ));
-    }
-    keys.remove(index);
-    let signs = kid_at(&keys, 0);
-    file.save(keys)?;
-    let next =
-        (index == 0).then(|| "its tokens are refused, and people log in again, as soon as every replica has read the file".to_owned());
-    Ok(Outcome { action: "retired", kid: kid.to_owned(), signs, next })
-}
-
-fn kid_at(keys: &[Value], index: usize) -> String {
+pub(super) fn kid_at(keys: &[Value], index: usize) -> String {
     keys.get(index).and_then(|key| key["kid"].as_str()).unwrap_or_default().to_owned()
 }
 
-fn tell(outcome: &Outcome, json: bool) -> Result<(), Error> {
+pub(super) fn tell(outcome: &Outcome, json: bool) -> Result<(), Error> {
     if json {
         return output::json(outcome);
     }

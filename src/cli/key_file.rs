@@ -19,6 +19,9 @@ use super::private_file::PrivateFile;
 use crate::secret::Secret;
 use crate::token::KeyRing;
 
+/// Ours, in a JWK: since when the key signs. Services do not read it.
+pub(super) const SIGNS_AT: &str = "hallpass_signs_at";
+
 /// A set of keys, and the file it is in. While it lives no other command changes the file.
 pub(super) struct KeyFile {
     path: PathBuf,
@@ -46,13 +49,14 @@ impl KeyFile {
         self.set["keys"].as_array().into_iter().flatten().map(Entry)
     }
 
-    /// Replaces the keys and writes the file. The set must be one that a service would accept.
-    pub(super) fn save(mut self, keys: Vec<Value>) -> Result<(), Error> {
+    /// Replaces the keys, writes the file, and gives its fingerprint. The set must be one that a service would accept.
+    pub(super) fn save(mut self, keys: Vec<Value>) -> Result<String, Error> {
         self.set["keys"] = Value::Array(keys);
         let text = pretty(&self.set);
-        KeyRing::from_jwk_set(&text).map_err(|error| Error::failed(format!("the keys stay as they are: {error}")))?;
+        let ring = KeyRing::from_jwk_set(&text).map_err(|error| Error::failed(format!("the keys stay as they are: {error}")))?;
         let refused = |error: io::Error| Error::failed(format!("{} stays as it is: {error}", self.path.display()));
-        self.write(&text).map_err(refused)
+        self.write(&text).map_err(refused)?;
+        Ok(ring.summary().fingerprint)
     }
 
     fn write(&self, text: &str) -> io::Result<()> {
@@ -75,6 +79,11 @@ impl Entry<'_> {
     /// When it was made, as a NumericDate; of keys made elsewhere it may not be known.
     pub(super) fn created_at(&self) -> Option<i64> {
         self.0["iat"].as_i64()
+    }
+
+    /// Since when it signs, as a NumericDate, if `key rotate` made it.
+    pub(super) fn signs_at(&self) -> Option<i64> {
+        self.0[SIGNS_AT].as_i64()
     }
 
     pub(super) fn to_jwk(self) -> Value {

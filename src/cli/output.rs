@@ -49,6 +49,16 @@ pub(super) fn utc(at: i64) -> String {
     time.map_or_else(|| "beyond the calendar".to_owned(), |time| time.to_rfc3339_opts(chrono::SecondsFormat::Secs, true))
 }
 
+/// Seconds for people, in the unit that fits: `119 s`, `5 min`, `3 h`, `12 d`.
+pub(super) fn span(seconds: u64) -> String {
+    match seconds {
+        0..120 => format!("{seconds} s"),
+        120..7_200 => format!("{} min", seconds / 60),
+        7_200..172_800 => format!("{} h", seconds / 3_600),
+        _ => format!("{} d", seconds / 86_400),
+    }
+}
+
 /// The mode of the file that standard output goes to, if that is a file which more than its owner can read.
 pub(super) fn readable_by_others() -> Option<u32> {
     let stdout = std::fs::File::from(io::stdout().as_fd().try_clone_to_owned().ok()?).metadata().ok()?;

@@ -141,13 +141,10 @@ fn print_text(decoded: &Decoded, verdict: &Verdict, now: i64) -> Result<(), Erro
 /// `in 4 min`, `3 h ago`.
 fn relative(at: i64, now: i64) -> String {
     let seconds = at.abs_diff(now);
-    let span = match seconds {
-        0 => return "now".to_owned(),
-        1..120 => format!("{seconds} s"),
-        120..7_200 => format!("{} min", seconds / 60),
-        7_200..172_800 => format!("{} h", seconds / 3_600),
-        _ => format!("{} d", seconds / 86_400),
-    };
+    if seconds == 0 {
+        return "now".to_owned();
+    }
+    let span = output::span(seconds);
     if at > now { format!("in {span}") } else { format!("{span} ago") }
 }
 
