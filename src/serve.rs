@@ -21,10 +21,12 @@ use crate::token::verify::UnsafeVerifier;
 
 mod keys;
 mod ops;
+mod reload;
 
 pub use crate::endpoints::openapi::text as openapi;
 pub use keys::{access_keys, describe, key_ring};
 pub use ops::Ops;
+pub use reload::Reload;
 
 /// A request's head must have arrived within this.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(5);
@@ -100,6 +102,8 @@ pub struct Service {
     pub readiness: Readiness,
     /// Brings in what other replicas revoke.
     pub feed: Feed,
+    /// Reads files again that have changed.
+    pub reload: Reload,
 }
 
 /// Builds everything and opens the socket. The store may be down: then `/readyz` says so until it is up.
@@ -108,6 +112,8 @@ pub struct Service {
 /// [`Error`] in one sentence.
 pub fn service(config: &Config, clock: Clock) -> Result<Service, Error> {
     let tokens = keys::tokens(config, clock.now())?;
+    let mut reload = Reload::new();
+    keys::watch(&mut reload, config, &tokens, &clock);
     let origins: Vec<&str> = config.server.cors_origins.iter().map(String::as_str).collect();
     let guard = Guard::new(tokens.verifier.clone())
         .with_clock(clock.clone())
@@ -119,7 +125,7 @@ pub fn service(config: &Config, clock: Clock) -> Result<Service, Error> {
     let feed = Feed::new(authority.database().clone(), revocations, clock).with_tail(tail);
     let readiness = Readiness::default();
     let (server, address, ops) = listen(config, guard, &authority, &readiness)?;
-    Ok(Service { server, address, ops, authority, readiness, feed })
+    Ok(Service { server, address, ops, authority, readiness, feed, reload })
 }
 
 /// The use cases over the configured store, for the service and for the command line.
@@ -219,12 +225,13 @@ impl Service {
     /// # Errors
     /// [`Error::Schema`] at once when the store belongs to another version; later what the HTTP server fails with.
     pub async fn run(self) -> Result<(), Error> {
-        let Service { server, ops, authority, readiness, feed, .. } = self;
+        let Service { server, ops, authority, readiness, feed, reload, .. } = self;
         let handle = server.handle();
         // It answers from here on: a store that hangs must not keep tokens from being verified.
         let running = actix_web::rt::spawn(server);
         // Its server ends with the runtime: until the last request is answered, there is something to see.
         drop(ops.map(|ops| actix_web::rt::spawn(ops.server)));
+        actix_web::rt::spawn(reload.run());
         actix_web::rt::spawn(stop_on_signal(handle.clone(), readiness.clone(), authority.clone()));
         match authority.database().migrate().await {
             Ok(()) => tend(authority, readiness, feed),

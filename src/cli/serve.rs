@@ -15,7 +15,7 @@ Examples:
   hallpass serve --config hallpass.toml
   RUST_LOG=debug,sqlx=warn hallpass serve --config hallpass.toml
 
-SIGTERM and SIGINT stop it: requests in flight end first.")]
+SIGTERM and SIGINT stop it: requests in flight end first. SIGHUP makes it read its keys again, which it also does when they change.")]
 pub(super) struct Serve {
     /// Run a throw-away service for development, on loopback only.
     ///
@@ -59,6 +59,9 @@ fn start_log(config: &Config) {
 
 async fn run_service(service: Service) -> Result<(), Error> {
     let address = service.address.to_string();
+    let (issuer, audience) = (service.authority.issuer(), service.authority.audience().join(", "));
+    // Replicas belong together when these lines are the same.
+    log::info!("tokens of {issuer} for {audience}; {}", service::describe(&service.authority.key_summary()));
     log::info!(address = address.as_str(), version = env!("CARGO_PKG_VERSION"); "listening on http://{address}");
     if let Some(ops) = &service.ops {
         let ops = ops.address.to_string();

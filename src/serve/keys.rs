@@ -1,7 +1,9 @@
 //! The keys of a process: read where the settings say, and proven before they are used.
 
 use super::Error;
+use super::reload::Reload;
 use crate::authority::Tokens;
+use crate::clock::Clock;
 use crate::config::Config;
 use crate::token::{KeyRing, KeySummary, SharedKeyRing, Signer, UnusableKey, Verifier, claims};
 
@@ -13,6 +15,27 @@ pub(super) fn tokens(config: &Config, now: i64) -> Result<Tokens, Error> {
     let tokens = Tokens::new(&ring, access_keys, verifier).map_err(|error| unusable(config, &error))?;
     self_test(config, &tokens.keys().signer, &tokens.verifier, now)?;
     Ok(tokens)
+}
+
+/// Reads `keys.file` again while the process runs. A single secret is a setting, and stays until the next start.
+pub(super) fn watch(reload: &mut Reload, config: &Config, tokens: &Tokens, clock: &Clock) {
+    let Some(file) = &config.keys.file else { return };
+    let (files, config, tokens, clock) = (vec![file.clone()], config.clone(), tokens.clone(), clock.clone());
+    reload.add("keys.file", files, move || read_again(&config, &tokens, clock.now()).map_err(|error| error.to_string()));
+}
+
+fn read_again(config: &Config, tokens: &Tokens, now: i64) -> Result<Option<String>, Error> {
+    let ring = key_ring(config)?;
+    let summary = ring.summary();
+    if summary == tokens.keys().summary {
+        return Ok(None);
+    }
+    let access_keys = access_keys(config, &ring)?;
+    let signer = Signer::new(&access_keys).map_err(|error| unusable(config, &error))?;
+    let verifier = Verifier::new(access_keys.clone(), &config.token.issuer, &config.token.audience)?;
+    self_test(config, &signer, &verifier, now)?;
+    tokens.replace(&ring, access_keys).map_err(|error| unusable(config, &error))?;
+    Ok(Some(describe(&summary)))
 }
 
 /// One line that is the same on replicas with the same keys, and says which differ. Nothing in it is secret.

@@ -7,6 +7,7 @@ mod doctor;
 mod import;
 mod key;
 mod program;
+mod rotation;
 mod serve;
 mod session;
 mod store;

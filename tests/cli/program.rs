@@ -182,13 +182,23 @@ impl Service {
 
     /// Sends a head without its last lines, and a body.
     pub fn exchange(&self, head: &str, body: &str) -> (u16, String) {
-        let mut stream = TcpStream::connect(&self.address).unwrap();
-        stream.set_read_timeout(Some(LIMIT)).unwrap();
-        stream.write_all(format!("{head}Host: {}\r\nConnection: close\r\n\r\n{body}", self.address).as_bytes()).unwrap();
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).unwrap();
-        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
-        (head.split(' ').nth(1).unwrap().parse().unwrap(), body.to_owned())
+        exchange(&self.address, head, body)
+    }
+
+    /// Reads the log up to the line that holds this text.
+    pub fn wait_for(&mut self, text: &str) -> String {
+        loop {
+            let mut line = String::new();
+            assert_ne!(self.log.read_line(&mut line).unwrap(), 0, "the service ended before it logged {text:?}");
+            if line.contains(text) {
+                return line;
+            }
+        }
+    }
+
+    /// SIGHUP.
+    pub fn hang_up(&self) {
+        assert!(std::process::Command::new("kill").args(["-HUP", &self.child.id().to_string()]).status().unwrap().success());
     }
 
     /// Asks it to stop, and gives its exit status and the rest of its log.
@@ -206,4 +216,15 @@ impl Drop for Service {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// One request on a connection of its own: a head without its last lines, and a body.
+pub fn exchange(address: &str, head: &str, body: &str) -> (u16, String) {
+    let mut stream = TcpStream::connect(address).unwrap();
+    stream.set_read_timeout(Some(LIMIT)).unwrap();
+    stream.write_all(format!("{head}Host: {address}\r\nConnection: close\r\n\r\n{body}").as_bytes()).unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+    (head.split(' ').nth(1).unwrap().parse().unwrap(), body.to_owned())
 }
