@@ -29,6 +29,7 @@ mod shards;
 pub mod shared_keys;
 #[cfg(any(feature = "service", feature = "testing"))]
 pub mod sign;
+mod usual;
 pub mod verify;
 mod weak;
 

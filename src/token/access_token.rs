@@ -49,7 +49,7 @@ pub(super) struct Span {
 pub(super) type SpanList = SmallVec<[Span; 4]>;
 
 /// The claims that rules and handlers ask for. `iss` and `aud` were compared while reading and are not kept.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Spans {
     pub(super) sub: Span,
     pub(super) client_id: Span,

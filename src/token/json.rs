@@ -70,14 +70,6 @@ impl<'j> Cursor<'j> {
         if self.eat(b':') { Ok(name) } else { Err(Fault::Syntax) }
     }
 
-    /// Steps over exactly this text, if it is what follows.
-    #[inline(always)]
-    pub(super) fn eat_text(&mut self, text: &str) -> bool {
-        let follows = self.json.as_bytes().get(self.at..).is_some_and(|rest| rest.starts_with(text.as_bytes()));
-        self.at += if follows { text.len() } else { 0 };
-        follows
-    }
-
     /// Reads a string.
     pub(super) fn string(&mut self) -> Result<Str<'j>, Fault> {
         self.open(b'"')?;

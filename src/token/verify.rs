@@ -11,6 +11,7 @@ use super::error::InvalidToken;
 use super::parse::{self, Expected, Payload};
 use super::revocation::RevocationList;
 use super::shared_keys::Keys;
+use super::usual::Usual;
 use super::{MAX_LIFETIME, MAX_TOKEN_BYTES};
 
 /// Verifies access tokens of one issuer for one service.
@@ -21,6 +22,7 @@ pub struct Verifier {
     keys: Keys,
     issuer: String,
     audience: Vec<String>,
+    usual: Usual,
     leeway: i64,
     revocations: RevocationList,
 }
@@ -75,8 +77,9 @@ impl Verifier {
         if audience.is_empty() || audience.iter().any(|name| name.as_ref().is_empty()) {
             return Err(UnsafeVerifier::NoAudience);
         }
-        let audience = audience.iter().map(|name| name.as_ref().to_owned()).collect();
-        Ok(Self { keys: keys.into(), issuer: issuer.to_owned(), audience, leeway: 5, revocations: RevocationList::new() })
+        let audience: Vec<String> = audience.iter().map(|name| name.as_ref().to_owned()).collect();
+        let usual = Usual::new(issuer, &audience);
+        Ok(Self { keys: keys.into(), issuer: issuer.to_owned(), audience, usual, leeway: 5, revocations: RevocationList::new() })
     }
 
     /// How far the clocks of issuer and verifier may differ, for `exp`, `nbf`, `iat` and `auth_time`. At most 60 s.
@@ -121,7 +124,7 @@ impl Verifier {
     /// The first rule that does not hold, as [`InvalidToken`].
     pub fn verify(&self, token: impl AsRef<[u8]>, now: i64) -> Result<AccessToken, InvalidToken> {
         let json = self.authentic_payload(token.as_ref())?;
-        let payload = parse::parse(json, Expected { issuer: &self.issuer, audience: &self.audience })?;
+        let payload = parse::parse(json, self.expected())?;
         self.check(&payload, now, Expiry::Matters)?;
         if self.revokes(&payload.token) { Err(InvalidToken::Revoked) } else { Ok(payload.token) }
     }
@@ -135,12 +138,16 @@ impl Verifier {
     #[doc(hidden)]
     pub fn verify_for_logout(&self, token: impl AsRef<[u8]>, now: i64) -> Result<Option<SessionToEnd>, InvalidToken> {
         let json = self.authentic_payload(token.as_ref())?;
-        let payload = parse::parse(json, Expected { issuer: &self.issuer, audience: &self.audience })?;
+        let payload = parse::parse(json, self.expected())?;
         self.check(&payload, now, Expiry::DoesNotMatter)?;
         let token = payload.token;
         let session_id = token.session_id().filter(|_| token.is_person());
         let to_end = |id: &str| SessionToEnd { id: id.to_owned(), subject: token.subject().to_owned(), is_revoked: self.revokes(&token) };
         Ok(session_id.map(to_end))
+    }
+
+    fn expected(&self) -> Expected<'_> {
+        Expected { issuer: &self.issuer, audience: &self.audience, usual: &self.usual }
     }
 
     fn revokes(&self, token: &AccessToken) -> bool {
