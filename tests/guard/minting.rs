@@ -33,7 +33,9 @@ fn q4_only_the_minting_module_prepares_a_mac_for_somebody_else() {
     for file in std::fs::read_dir("src/token").unwrap().map(|file| file.unwrap().path()) {
         let name = file.file_name().unwrap().to_str().unwrap().to_owned();
         if name.ends_with(".rs") && !matches!(name.as_str(), "sign.rs" | "key.rs") {
-            assert!(!std::fs::read_to_string(&file).unwrap().contains(".sign("), "{name} signs");
+            let text = std::fs::read_to_string(&file).unwrap();
+            let (shipped, _unit_tests) = text.split_once("\nmod tests {").unwrap_or((&text, ""));
+            assert!(!shipped.contains(".sign("), "{name} signs");
         }
     }
 }
