@@ -27,6 +27,7 @@ mod doctor_keys;
 mod doctor_settings;
 mod doctor_store;
 mod error;
+mod exchange;
 mod export;
 mod healthcheck;
 mod import;

@@ -7,6 +7,7 @@
 
 use std::path::Path;
 
+mod bounds;
 mod cookies;
 mod database;
 mod error;
@@ -23,6 +24,7 @@ mod sessions;
 mod token;
 mod units;
 
+pub use bounds::Bounds;
 pub use cookies::{Cookies, SameSite};
 pub use database::Database;
 pub use error::Error;

@@ -4,6 +4,7 @@ pub mod access_log;
 pub mod body;
 pub mod client;
 pub mod client_auth;
+pub mod connection;
 pub mod cookie;
 pub mod cors;
 pub mod envelope;

@@ -1,9 +1,10 @@
 //! The composition root: reads like a checklist, from settings to a listening socket and back down again.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
-use actix_web::dev::{Server, ServerHandle};
+use actix_web::dev::Server;
 use actix_web::middleware::from_fn;
 use actix_web::web::Data;
 use actix_web::{App, HttpServer};
@@ -19,23 +20,22 @@ use crate::http::{self, Cookies, Cors, Traffic, TrustedProxies};
 use crate::store::{self, Database};
 use crate::token::verify::UnsafeVerifier;
 
+mod connections;
 mod keys;
 mod ops;
 mod reload;
+mod run;
+mod tls;
 
 pub use crate::endpoints::openapi::text as openapi;
 pub use keys::{access_keys, describe, key_ring};
 pub use ops::Ops;
 pub use reload::Reload;
 
-/// A request's head must have arrived within this.
-const HEAD_TIMEOUT: Duration = Duration::from_secs(5);
-/// An idle connection is closed after this.
-const KEEP_ALIVE: Duration = Duration::from_secs(15);
-/// Requests in flight may take this long to end after SIGTERM; orchestrators kill after 30 s.
-const DRAIN_SECONDS: u64 = 20;
-/// More connections than this wait in the kernel.
-const MAX_CONNECTIONS: usize = 4096;
+/// Connections that are there and not yet taken on wait in the kernel, so many of them.
+const BACKLOG: u32 = 1024;
+/// TLS handshakes of a worker that go on at once: they are what costs most before anybody is known.
+const HANDSHAKES: usize = 256;
 
 /// Why the service did not start.
 #[derive(Debug, ThisError)]
@@ -43,6 +43,14 @@ pub enum Error {
     /// The settings name no key, or the file cannot be read.
     #[error("{setting}: {reason}")]
     Keys {
+        /// The setting that is to be mended.
+        setting: &'static str,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The certificate or its key.
+    #[error("{setting}: {reason}")]
+    Tls {
         /// The setting that is to be mended.
         setting: &'static str,
         /// What is wrong with it.
@@ -84,7 +92,7 @@ pub enum Error {
 impl Error {
     /// Whether other settings would mend it.
     pub fn is_configuration(&self) -> bool {
-        matches!(self, Error::Keys { .. } | Error::Verifier(_) | Error::Origins(_) | Error::Store(_))
+        matches!(self, Error::Keys { .. } | Error::Tls { .. } | Error::Verifier(_) | Error::Origins(_) | Error::Store(_))
     }
 }
 
@@ -104,6 +112,9 @@ pub struct Service {
     pub feed: Feed,
     /// Reads files again that have changed.
     pub reload: Reload,
+    /// Whether it ends TLS itself.
+    pub is_tls: bool,
+    drain: Duration,
 }
 
 /// Builds everything and opens the socket. The store may be down: then `/readyz` says so until it is up.
@@ -124,8 +135,10 @@ pub fn service(config: &Config, clock: Clock) -> Result<Service, Error> {
     let authority = authority(config, tokens, clock.clone())?;
     let feed = Feed::new(authority.database().clone(), revocations, clock).with_tail(tail);
     let readiness = Readiness::default();
-    let (server, address, ops) = listen(config, guard, &authority, &readiness)?;
-    Ok(Service { server, address, ops, authority, readiness, feed, reload })
+    let certificate = tls::certificate(&config.server, &mut reload)?;
+    let (is_tls, drain) = (certificate.is_some(), config.server.bounds.drain);
+    let (server, address, ops) = listen(config, guard, &authority, &readiness, certificate)?;
+    Ok(Service { server, address, ops, authority, readiness, feed, reload, is_tls, drain })
 }
 
 /// The use cases over the configured store, for the service and for the command line.
@@ -178,7 +191,13 @@ pub fn block_on<F: Future>(work: F) -> std::io::Result<F::Output> {
     Ok(actix_web::rt::Runtime::new()?.block_on(work))
 }
 
-fn listen(config: &Config, guard: Guard, authority: &Authority, readiness: &Readiness) -> Result<(Server, SocketAddr, Option<Ops>), Error> {
+fn listen(
+    config: &Config,
+    guard: Guard,
+    authority: &Authority,
+    readiness: &Readiness,
+    certificate: Option<Arc<tls::Certificate>>,
+) -> Result<(Server, SocketAddr, Option<Ops>), Error> {
     let (shared, ready) = (Data::new(authority.clone()), Data::new(readiness.clone()));
     let lookup = SessionLookup::new(authority.clone());
     let cookies = Data::new(Cookies::new(guard.clone(), config.cookies.same_site));
@@ -202,89 +221,26 @@ fn listen(config: &Config, guard: Guard, authority: &Authority, readiness: &Read
             .configure(endpoints::routes)
             .wrap(from_fn(http::envelope))
     };
-    let address = config.server.listen;
-    let bound = HttpServer::new(app)
+    let (address, bounds) = (config.server.listen, &config.server.bounds);
+    let watched = bounds.clone();
+    let server = HttpServer::new(app)
         .workers(config.server.workers)
-        .client_request_timeout(HEAD_TIMEOUT)
-        .keep_alive(KEEP_ALIVE)
-        .max_connections(MAX_CONNECTIONS)
-        .shutdown_timeout(DRAIN_SECONDS)
+        .client_request_timeout(bounds.head)
+        .tls_handshake_timeout(bounds.head)
+        .keep_alive(bounds.keep_alive)
+        .on_connect(move |stream, data| http::connection::watch(stream, data, &watched))
+        .backlog(BACKLOG)
+        .max_connections(connections::per_worker(bounds.connections, config.server.workers))
+        .max_connection_rate(HANDSHAKES)
+        .shutdown_timeout(bounds.drain.as_secs())
         // Who hangs up is gone: the handler is dropped with its place in the queue, and nothing is hashed for nobody.
         .h1_allow_half_closed(false)
-        .disable_signals()
-        .bind(address)
-        .map_err(|source| Error::Listen { setting: "server.listen", address, source })?;
+        .disable_signals();
+    let bound = match certificate {
+        Some(certificate) => server.bind_rustls_0_23(address, tls::settings(certificate)?),
+        None => server.bind(address),
+    };
+    let bound = bound.map_err(|source| Error::Listen { setting: "server.listen", address, source })?;
     let address = bound.addrs().first().copied().unwrap_or(address);
     Ok((bound.run(), address, ops))
-}
-
-impl Service {
-    /// Runs until told to stop by SIGTERM or SIGINT: then `/readyz` refuses, requests in flight end, and this returns. A second signal ends
-    /// the process at once.
-    ///
-    /// # Errors
-    /// [`Error::Schema`] at once when the store belongs to another version; later what the HTTP server fails with.
-    pub async fn run(self) -> Result<(), Error> {
-        let Service { server, ops, authority, readiness, feed, reload, .. } = self;
-        let handle = server.handle();
-        // It answers from here on: a store that hangs must not keep tokens from being verified.
-        let running = actix_web::rt::spawn(server);
-        // Its server ends with the runtime: until the last request is answered, there is something to see.
-        drop(ops.map(|ops| actix_web::rt::spawn(ops.server)));
-        actix_web::rt::spawn(reload.run());
-        actix_web::rt::spawn(stop_on_signal(handle.clone(), readiness.clone(), authority.clone()));
-        match authority.database().migrate().await {
-            Ok(()) => tend(authority, readiness, feed),
-            Err(error @ store::Error::Schema { .. }) => {
-                handle.stop(false).await;
-                return Err(Error::Schema(error));
-            }
-            Err(error) => drop(actix_web::rt::spawn(migrate_when_available(error, authority, readiness, feed))),
-        }
-        running.await.map_err(std::io::Error::other).and_then(|ended| ended).map_err(Error::Server)
-    }
-}
-
-/// Brings the schema up to date as soon as the store is there. Until then the service verifies tokens and is not ready.
-async fn migrate_when_available(first: store::Error, authority: Authority, readiness: Readiness, feed: Feed) {
-    let (mut pause, mut outcome) = (Duration::from_millis(100), Err(first));
-    while let Err(error) = outcome {
-        log::error!("the store is not usable yet, trying again in {pause:?}: {error}");
-        tokio::time::sleep(pause).await;
-        pause = (pause * 2).min(Duration::from_secs(5));
-        outcome = authority.database().migrate().await;
-    }
-    log::info!("the store is there");
-    tend(authority, readiness, feed);
-}
-
-/// What goes on beside the requests as long as the process lives, once there is a schema.
-fn tend(authority: Authority, readiness: Readiness, feed: Feed) {
-    readiness.migrated();
-    actix_web::rt::spawn(feed.run(move || readiness.heard()));
-    actix_web::rt::spawn(async move { authority.sweep_for_ever().await });
-}
-
-async fn stop_on_signal(server: ServerHandle, readiness: Readiness, authority: Authority) {
-    if let Err(error) = signalled().await {
-        return log::error!("cannot listen for signals, so only a kill ends this process: {error}");
-    }
-    log::info!("stopping: requests in flight have {DRAIN_SECONDS} s to end");
-    readiness.draining();
-    authority.stop_waiting();
-    actix_web::rt::spawn(async {
-        let _ = signalled().await;
-        log::warn!("stopped at once, as asked for twice");
-        std::process::exit(1);
-    });
-    server.stop(true).await;
-}
-
-async fn signalled() -> std::io::Result<()> {
-    use tokio::signal::unix::{SignalKind, signal};
-    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
-    tokio::select! {
-        _ = terminate.recv() => Ok(()),
-        _ = interrupt.recv() => Ok(()),
-    }
 }

@@ -36,6 +36,7 @@ pub(super) fn settings(mut config: Config) -> Result<Config, Error> {
     }
     config.server.listen = with_port(config.server.listen).map_err(|error| Error::failed(format!("no free port: {error}")))?;
     config.server.ops_listen = None;
+    (config.server.tls_cert_file, config.server.tls_key_file) = (None, None);
     config.token.issuer = issuer(config.server.listen);
     config.keys = config::Keys { file: Some(keys), secret: None };
     config.database.url = Secret::from(format!("sqlite:{FOLDER}/hallpass.db"));

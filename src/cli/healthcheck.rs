@@ -1,10 +1,10 @@
 //! `hallpass healthcheck`: one request to a service on this machine. Needs no key, no store and no other tool, so an image without a shell can
 //! check itself.
 
-use std::io::{Read as _, Write as _};
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream, ToSocketAddrs as _};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::{Duration, Instant};
 
+use super::exchange::{self, ReadWrite};
 use super::{Error, SettingsFile, output};
 use crate::config::Section;
 
@@ -20,7 +20,7 @@ Examples:
   hallpass healthcheck --ready
   hallpass healthcheck --url http://127.0.0.1:8080/livez
 
-Asks the address of `server.listen`. /livez does not depend on the database, so an outage of it makes nobody restart the service.
+Asks the address of `server.listen`, by TLS if the service has a certificate; which one does not matter here. /livez does not depend on the database, so an outage of it makes nobody restart the service.
 Exit status: 0 when the answer is 200 within 3 seconds, else 1.")]
 pub(super) struct Healthcheck {
     /// Ask /readyz instead: whether the service can log people in.
@@ -34,7 +34,10 @@ pub(super) struct Healthcheck {
 pub(super) fn run(command: &Healthcheck, settings: &SettingsFile) -> Result<(), Error> {
     let target = match &command.url {
         Some(url) => Target::parse(url)?,
-        None => Target::local(settings.load(&[Section::Server], &[])?.server.listen, command.ready),
+        None => {
+            let server = settings.load(&[Section::Server], &[])?.server;
+            Target::local(server.is_tls(), server.listen, command.ready)
+        }
     };
     let status = target.ask(Instant::now() + LIMIT).map_err(|problem| Error::failed(format!("{target}: {problem}")))?;
     if status != 200 {
@@ -43,21 +46,22 @@ pub(super) fn run(command: &Healthcheck, settings: &SettingsFile) -> Result<(), 
     output::line("ok")
 }
 
-/// `http://host:port/path`, taken apart.
+/// `http://host:port/path` or `https://…`, taken apart.
 #[derive(Debug, PartialEq, Eq)]
 struct Target {
+    is_tls: bool,
     authority: String,
     path: String,
 }
 
 impl std::fmt::Display for Target {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "http://{}{}", self.authority, self.path)
+        write!(f, "{}://{}{}", if self.is_tls { "https" } else { "http" }, self.authority, self.path)
     }
 }
 
 impl Target {
-    fn local(listen: SocketAddr, ready: bool) -> Self {
+    fn local(is_tls: bool, listen: SocketAddr, ready: bool) -> Self {
         // What listens everywhere listens on loopback too.
         let ip = match listen.ip() {
             IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
@@ -65,60 +69,47 @@ impl Target {
             ip => ip,
         };
         let path = if ready { "/readyz" } else { "/livez" };
-        Self { authority: SocketAddr::new(ip, listen.port()).to_string(), path: path.to_owned() }
+        Self { is_tls, authority: SocketAddr::new(ip, listen.port()).to_string(), path: path.to_owned() }
     }
 
     fn parse(url: &str) -> Result<Self, Error> {
-        let refused = || Error::Usage("--url must be http://HOST[:PORT][/PATH], without user name and query".to_owned());
-        let rest = url.strip_prefix("http://").ok_or_else(refused)?;
+        let refused = || Error::Usage("--url must be http[s]://HOST[:PORT][/PATH], without user name and query".to_owned());
+        let (scheme, rest) = url.split_once("://").ok_or_else(refused)?;
+        let default_port = match scheme {
+            "http" => 80,
+            "https" => 443,
+            _ => return Err(refused()),
+        };
         let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
         let is_clean = url.bytes().all(|byte| byte.is_ascii_graphic() && !b"@?#".contains(&byte));
         if authority.is_empty() || !is_clean {
             return Err(refused());
         }
         let has_port = authority.rsplit_once(':').is_some_and(|(_, port)| !port.ends_with(']'));
-        let authority = if has_port { authority.to_owned() } else { format!("{authority}:80") };
-        Ok(Self { authority, path: if path.is_empty() { "/livez".to_owned() } else { path.to_owned() } })
+        let authority = if has_port { authority.to_owned() } else { format!("{authority}:{default_port}") };
+        Ok(Self { is_tls: default_port == 443, authority, path: if path.is_empty() { "/livez".to_owned() } else { path.to_owned() } })
     }
 
     /// The status of the answer.
     fn ask(&self, deadline: Instant) -> Result<u16, String> {
-        let mut stream = self.connect(deadline)?;
+        let mut stream: Box<dyn ReadWrite> = match self.is_tls {
+            true => Box::new(exchange::encrypted(&self.authority, deadline)?),
+            false => Box::new(exchange::plain(&self.authority, deadline)?),
+        };
         let request = format!("GET {} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n\r\n", self.path, self.authority);
         stream.write_all(request.as_bytes()).map_err(|error| error.to_string())?;
         let mut head = Vec::new();
         while head.len() < LONGEST_HEAD && !head.contains(&b'\n') {
             let mut part = [0; 512];
-            stream.set_read_timeout(Some(time_left(deadline)?)).map_err(|error| error.to_string())?;
             match stream.read(&mut part) {
                 Ok(0) => break,
                 Ok(length) => head.extend_from_slice(&part[..length]),
                 Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
-                Err(_) => return Err("no answer within 3 seconds".to_owned()),
+                Err(error) => return Err(error.to_string()),
             }
         }
         status_of(&head).ok_or_else(|| "the answer is not HTTP".to_owned())
     }
-
-    fn connect(&self, deadline: Instant) -> Result<TcpStream, String> {
-        let addresses = self.authority.to_socket_addrs().map_err(|_| "no such host".to_owned())?;
-        let mut problem = "no such host".to_owned();
-        for address in addresses {
-            match TcpStream::connect_timeout(&address, time_left(deadline)?) {
-                Ok(stream) => {
-                    let limited = stream.set_write_timeout(Some(LIMIT));
-                    return limited.map(|()| stream).map_err(|error| error.to_string());
-                }
-                Err(error) => problem = error.to_string(),
-            }
-        }
-        Err(problem)
-    }
-}
-
-fn time_left(deadline: Instant) -> Result<Duration, String> {
-    let left = deadline.saturating_duration_since(Instant::now());
-    if left.is_zero() { Err("no answer within 3 seconds".to_owned()) } else { Ok(left) }
 }
 
 /// The status of `HTTP/1.1 200 OK`.
@@ -142,22 +133,24 @@ mod tests {
             ("[::]:8080", true, "http://[::1]:8080/readyz"),
             ("10.1.2.3:80", false, "http://10.1.2.3:80/livez"),
         ] {
-            assert_eq!(Target::local(listen.parse().unwrap(), ready).to_string(), url);
+            assert_eq!(Target::local(false, listen.parse().unwrap(), ready).to_string(), url);
         }
     }
 
     #[test]
-    fn a_url_is_plain_http_with_a_host() {
+    fn a_url_is_http_or_https_with_a_host() {
         for (url, target) in [
             ("http://auth:8080/readyz", "http://auth:8080/readyz"),
             ("http://auth", "http://auth:80/livez"),
             ("http://[::1]/", "http://[::1]:80/"),
             ("http://[::1]:8080", "http://[::1]:8080/livez"),
+            ("https://auth", "https://auth:443/livez"),
+            ("https://auth:8443/readyz", "https://auth:8443/readyz"),
         ] {
             assert_eq!(Target::parse(url).unwrap().to_string(), target);
         }
         for url in [
-            "https://auth",
+            "ftp://auth",
             "auth:8080",
             "http://",
             "http:///livez",

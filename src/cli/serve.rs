@@ -58,11 +58,11 @@ fn start_log(config: &Config) {
 }
 
 async fn run_service(service: Service) -> Result<(), Error> {
-    let address = service.address.to_string();
+    let (address, scheme) = (service.address.to_string(), if service.is_tls { "https" } else { "http" });
     let (issuer, audience) = (service.authority.issuer(), service.authority.audience().join(", "));
     // Replicas belong together when these lines are the same.
     log::info!("tokens of {issuer} for {audience}; {}", service::describe(&service.authority.key_summary()));
-    log::info!(address = address.as_str(), version = env!("CARGO_PKG_VERSION"); "listening on http://{address}");
+    log::info!(address = address.as_str(), version = env!("CARGO_PKG_VERSION"); "listening on {scheme}://{address}");
     if let Some(ops) = &service.ops {
         let ops = ops.address.to_string();
         log::info!(ops_address = ops.as_str(); "listening for operators on http://{ops}");

@@ -1,12 +1,13 @@
 //! `[server]`: where the service listens.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
 
 use ipnet::IpNet;
 
 use super::origin::check_origin;
 use super::units::check_number;
-use super::{Error, layers::Settings, page::Page};
+use super::{Bounds, Error, layers::Settings, page::Page};
 
 /// Where the service listens and with how many threads.
 #[derive(Clone, Debug)]
@@ -23,18 +24,42 @@ pub struct Server {
     pub trusted_proxies: Vec<IpNet>,
     /// Whether there is a page at `/docs`.
     pub docs: bool,
+    /// The certificate that the service shows, with those between it and a root (PEM). Without it, it speaks plain HTTP.
+    pub tls_cert_file: Option<PathBuf>,
+    /// The certificate's private key (PEM).
+    pub tls_key_file: Option<PathBuf>,
+    /// What strangers may take of the service's time. Not a setting.
+    pub bounds: Bounds,
 }
 
 impl Default for Server {
     fn default() -> Self {
         let listen = SocketAddr::from((Ipv4Addr::LOCALHOST, 8080));
-        Self { listen, ops_listen: None, workers: cores(), cors_origins: Vec::new(), trusted_proxies: Vec::new(), docs: true }
+        Self {
+            listen,
+            ops_listen: None,
+            workers: cores(),
+            cors_origins: Vec::new(),
+            trusted_proxies: Vec::new(),
+            docs: true,
+            tls_cert_file: None,
+            tls_key_file: None,
+            bounds: Bounds::default(),
+        }
     }
 }
 
 impl Server {
-    pub(super) const NAMES: &[&str] =
-        &["server.listen", OPS_LISTEN, "server.workers", "server.cors_origins", TRUSTED_PROXIES, "server.docs"];
+    pub(super) const NAMES: &[&str] = &[
+        "server.listen",
+        OPS_LISTEN,
+        "server.workers",
+        "server.cors_origins",
+        TRUSTED_PROXIES,
+        "server.docs",
+        TLS_CERT_FILE,
+        TLS_KEY_FILE,
+    ];
 
     pub(super) fn read(settings: &Settings) -> Result<Self, Error> {
         let default = Self::default();
@@ -47,6 +72,9 @@ impl Server {
             cors_origins: settings.list("server.cors_origins")?.unwrap_or(default.cors_origins),
             trusted_proxies: networks(settings)?.unwrap_or(default.trusted_proxies),
             docs: settings.flag("server.docs")?.unwrap_or(default.docs),
+            tls_cert_file: settings.path(TLS_CERT_FILE)?,
+            tls_key_file: settings.path(TLS_KEY_FILE)?,
+            bounds: default.bounds,
         })
     }
 
@@ -57,7 +85,17 @@ impl Server {
         check_number("server.workers", self.workers, 1..=1024)?;
         let refused = |problem| Error::setting("server.cors_origins", format!("has an origin that cannot be one: it {problem}"));
         self.cors_origins.iter().try_for_each(|origin| check_origin(origin).map_err(refused))?;
-        self.trusted_proxies.iter().try_for_each(check_network)
+        self.trusted_proxies.iter().try_for_each(check_network)?;
+        match (&self.tls_cert_file, &self.tls_key_file) {
+            (Some(_), None) => Err(Error::setting(TLS_CERT_FILE, "is set without server.tls_key_file: TLS needs both")),
+            (None, Some(_)) => Err(Error::setting(TLS_KEY_FILE, "is set without server.tls_cert_file: TLS needs both")),
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether the service ends TLS itself.
+    pub fn is_tls(&self) -> bool {
+        self.tls_cert_file.is_some()
     }
 
     pub(super) fn print(&self, page: &mut Page) {
@@ -69,10 +107,18 @@ impl Server {
         };
         page.number("workers", self.workers);
         page.list("cors_origins", &self.cors_origins).list("trusted_proxies", &proxies).flag("docs", self.docs);
+        for (key, file) in [("tls_cert_file", &self.tls_cert_file), ("tls_key_file", &self.tls_key_file)] {
+            match file {
+                Some(file) => page.text(key, file.display()),
+                None => page.unset(key),
+            };
+        }
     }
 }
 
 const OPS_LISTEN: &str = "server.ops_listen";
+const TLS_CERT_FILE: &str = "server.tls_cert_file";
+const TLS_KEY_FILE: &str = "server.tls_key_file";
 const TRUSTED_PROXIES: &str = "server.trusted_proxies";
 
 /// Who listens everywhere has the port on each address.

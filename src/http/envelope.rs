@@ -18,6 +18,7 @@ use uuid::Uuid;
 
 use super::access_log::AccessLine;
 use super::address_of;
+use super::connection::Connection;
 use super::cors::{self, Page};
 use super::error::Problem;
 use super::{Cors, Error};
@@ -98,6 +99,7 @@ pub async fn envelope(
     let dress = Dress::of(&request);
     let caller = Caller::new(dress.id.as_str(), address_of(request.request()));
     let line = AccessLine::begin(&request, caller.clone());
+    let _in_use = request.conn_data::<Connection>().map(Connection::in_use);
     if let Some(early) = early_answer(&request, &dress.page) {
         let response = match early {
             Ok(response) => request.into_response(response),

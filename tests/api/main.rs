@@ -11,6 +11,7 @@ mod app;
 mod audience_keys;
 mod audit;
 mod auth_verify;
+mod connections;
 mod contract;
 mod cookies;
 mod cors;

@@ -11,6 +11,7 @@ mod rotation;
 mod serve;
 mod session;
 mod store;
+mod tls;
 mod token;
 mod usage;
 mod user;

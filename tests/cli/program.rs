@@ -201,6 +201,11 @@ impl Service {
         assert!(std::process::Command::new("kill").args(["-HUP", &self.child.id().to_string()]).status().unwrap().success());
     }
 
+    pub fn signal(&self, name: &str) {
+        let sent = std::process::Command::new("kill").arg(format!("-{name}")).arg(self.child.id().to_string()).status().unwrap();
+        assert!(sent.success());
+    }
+
     /// Asks it to stop, and gives its exit status and the rest of its log.
     pub fn stop(mut self) -> (i32, String) {
         let stopped = std::process::Command::new("kill").arg(self.child.id().to_string()).status().unwrap();

@@ -77,7 +77,7 @@ fn a_command_line_that_makes_no_sense_exits_with_2_and_says_so_on_stderr() {
         &["client", "remove"],
         &["session", "revoke", "01a207fb-5ab8-76ff-9093-ed951e39519b", "--all", "a@b.example"],
         &["serve", "extra"],
-        &["healthcheck", "--url", "https://x"],
+        &["healthcheck", "--url", "ftp://x"],
         &["completions", "tcl"],
     ] {
         let ran = place.run(args).exits(2);
