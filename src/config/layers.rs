@@ -149,12 +149,19 @@ impl Layer {
     fn of_known(values: Map<String, Value>, file: &str) -> Result<Self, Error> {
         match values.iter().find(|(name, _)| !is_known(name)) {
             Some((name, value)) => {
-                let unknown = Error::setting(name, format!("is not a setting of hallpass: {}", nearest(name)));
+                let unknown = Error::setting(&legible(name), format!("is not a setting of hallpass: {}", nearest(name)));
                 Err(unknown.set_by(value.origin().unwrap_or(file)))
             }
             None => Ok(Self(values)),
         }
     }
+}
+
+/// As much of an unknown name as could be one: behind it there may be a value, and a secret, where a `=` was forgotten.
+fn legible(name: &str) -> String {
+    let could_be = |byte: u8| byte.is_ascii_alphanumeric() || b"_.".contains(&byte);
+    let end = name.bytes().position(|byte| !could_be(byte)).unwrap_or(name.len()).min(64);
+    if end == name.len() { name.to_owned() } else { format!("{}…", &name[..end]) }
 }
 
 impl fmt::Debug for Layer {
@@ -197,7 +204,7 @@ fn parse_environment(env: impl Iterator<Item = (String, String)>) -> Result<Map<
             (Some(name), _) => (name, text),
             (None, Some(name)) => (name, read_secret(&variable, &text)?),
             (None, None) => {
-                return Err(Error::setting(&variable, format!("is not a setting of hallpass: {}", nearest_variable(&variable))));
+                return Err(Error::setting(&legible(&variable), format!("is not a setting of hallpass: {}", nearest_variable(&variable))));
             }
         };
         if values.insert(name.to_owned(), Value::new(Some(&variable), text)).is_some() {

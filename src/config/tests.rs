@@ -166,6 +166,12 @@ fn k10_unknown_settings_are_refused_and_named_wherever_they_come_from() {
         let error = refusal("", &[(variable, "127.0.0.1:1")]);
         assert!(error.starts_with(variable) && error.contains("is not a setting"), "{error}");
     }
+    for forgotten in ["HALLPASS__DATABASE__URLpostgres://u:s3cret@db/x", "HALLPASS__KEYS__SECRETbase64url:s3cret"] {
+        let error = refusal("", &[(forgotten, "disable")]);
+        assert!(error.starts_with("HALLPASS__") && error.contains("is not a setting") && !error.contains("s3cret"), "{error}");
+    }
+    let error = refusal("[keys]\n\"secret: base64url:s3cret\" = 1\n", &[]);
+    assert!(error.starts_with("keys.secret…") && !error.contains("s3cret"), "{error}");
     let error = Config::load(None, env(&[]), &[("server.port", "1".to_owned())]).unwrap_err().to_string();
     assert!(error.starts_with("server.port (set by a flag) is not a setting"), "{error}");
 }
