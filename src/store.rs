@@ -131,7 +131,11 @@ impl Database {
         let migration = async {
             match self {
                 Self::Sqlite(file) => migrate_sqlite(file.writer.connect_options().as_ref()).await,
-                Self::Postgres(pool) => migrate_postgres(pool.connect_options().as_ref()).await,
+                // Whoever may not change tables can start once somebody else has.
+                Self::Postgres(pool) => match inspection::schema(self).await? {
+                    inspection::Schema::Current(_) => Ok(()),
+                    _ => migrate_postgres(pool.connect_options().as_ref()).await,
+                },
             }
         };
         tokio::time::timeout(MIGRATION_LIMIT, migration).await.map_err(|_| Error::unavailable("the migration did not end in time"))?

@@ -16,6 +16,7 @@ mod contract;
 mod cookies;
 mod cors;
 mod device;
+mod faults;
 mod follower;
 mod hostile;
 mod limits;

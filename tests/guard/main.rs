@@ -16,4 +16,5 @@ mod minting;
 mod misuse;
 mod policies;
 mod rendering;
+mod times;
 mod wire;

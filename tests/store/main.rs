@@ -13,6 +13,7 @@ mod migrations;
 mod notification;
 mod proxy;
 mod second_factor;
+mod server_faults;
 mod session;
 mod throttle;
 
