@@ -31,7 +31,6 @@ image:
 docs:
     cargo doc --no-deps --all-features --open
 
-# One fuzz target (token, claims, scope, credential) for so many seconds; needs `cargo install cargo-fuzz` and a C++ compiler, no nightly
-fuzz target seconds="60":
-    mkdir -p fuzz/corpus/{{target}}
-    RUSTC_BOOTSTRAP=1 cargo fuzz run {{target}} fuzz/corpus/{{target}} fuzz/seeds/{{target}} -- -max_total_time={{seconds}} -max_len=2048 -dict=fuzz/claims.dict
+# Fuzz targets (all, or those named) for so many seconds each; needs a C++ compiler, no nightly
+fuzz seconds="60" *targets:
+    scripts/fuzz {{seconds}} {{targets}}

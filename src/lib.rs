@@ -46,3 +46,8 @@ pub mod store;
 #[cfg(feature = "service")]
 #[doc(hidden)]
 pub mod tally;
+
+// For the targets in `fuzz/`.
+#[cfg(all(fuzzing, feature = "service"))]
+#[doc(hidden)]
+pub mod fuzzing;

@@ -18,7 +18,7 @@ struct Room {
 const WEB: &[&str] = &["actix", "actix_http", "actix_rt", "actix_service", "actix_web", "awc"];
 
 /// The roots, which put the house together and may name anything.
-const ROOTS: &[&str] = &["lib", "main", "serve"];
+const ROOTS: &[&str] = &["fuzzing", "lib", "main", "serve"];
 
 const ROOMS: &[Room] = &[
     Room {

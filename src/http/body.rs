@@ -101,7 +101,7 @@ async fn read(mut payload: Payload) -> Result<Zeroizing<Vec<u8>>, Error> {
     Ok(body)
 }
 
-fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Error> {
+pub(crate) fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Error> {
     // serde would take an array for a struct, by position.
     let is_object = body.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'{');
     if !is_object {

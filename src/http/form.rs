@@ -38,7 +38,7 @@ impl FormBody {
         self.one(name)?.ok_or(Error::InvalidRequest)
     }
 
-    fn parse(body: &[u8]) -> Self {
+    pub(crate) fn parse(body: &[u8]) -> Self {
         let parameters = form_urlencoded::parse(body);
         Self(parameters.map(|(name, value)| (name.into_owned(), Secret::from(value.into_owned()))).collect())
     }
