@@ -180,7 +180,7 @@ impl Place {
 
     fn serve(&self) -> Replica {
         let mut command = self.command(&["serve", "--listen", "127.0.0.1:0"]);
-        let mut child = command.env("RUST_LOG", "info,access=warn").stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut child = command.env("RUST_LOG", "info,hallpass::access=warn").stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
         let mut lines = BufReader::new(child.stderr.take().unwrap()).lines().map_while(Result::ok);
         let address = lines.by_ref().find_map(|line| serde_json::from_str::<Value>(&line).ok()?["address"].as_str().map(str::to_owned));
         // Errors are worth seeing; the rest is read so that the pipe does not fill up.

@@ -41,8 +41,38 @@ pub fn start(format: Format, filter: &str) {
         Format::Text => write_text,
         Format::Json => write_json,
     };
+    let logger = Discreet(builder.format(write).build());
+    let most = logger.0.filter();
     // Only fails when there is a logger already, and then that one stays.
-    let _ = builder.format(write).try_init();
+    if log::set_boxed_logger(Box::new(logger)).is_ok() {
+        log::set_max_level(most);
+    }
+}
+
+/// Keeps libraries from telling details, whatever `RUST_LOG` says: below INFO the HTTP library quotes headers that it cannot read, and whoever
+/// looks for a fault would find tokens in the log.
+struct Discreet(env_logger::Logger);
+
+impl Discreet {
+    fn is_ours(target: &str) -> bool {
+        target.split("::").next() == Some("hallpass")
+    }
+}
+
+impl log::Log for Discreet {
+    fn enabled(&self, metadata: &log::Metadata<'_>) -> bool {
+        (metadata.level() <= log::Level::Info || Self::is_ours(metadata.target())) && self.0.enabled(metadata)
+    }
+
+    fn log(&self, record: &Record<'_>) {
+        if self.enabled(record.metadata()) {
+            self.0.log(record);
+        }
+    }
+
+    fn flush(&self) {
+        self.0.flush();
+    }
 }
 
 /// Makes a panic one log line with its place. The text of a panic stays out: it may quote what it stumbled over.

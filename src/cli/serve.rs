@@ -13,7 +13,7 @@ use crate::serve::{self as service, Service};
 Examples:
   hallpass serve --dev
   hallpass serve --config hallpass.toml
-  RUST_LOG=debug,sqlx=warn hallpass serve --config hallpass.toml
+  RUST_LOG=warn,hallpass::audit=info hallpass serve --config hallpass.toml
 
 SIGTERM and SIGINT stop it: requests in flight end first. SIGHUP makes it read its keys again, which it also does when they change.")]
 pub(super) struct Serve {

@@ -6,6 +6,7 @@ mod config;
 mod doctor;
 mod import;
 mod key;
+mod logs;
 mod program;
 mod rotation;
 mod serve;

@@ -4,6 +4,7 @@ use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
 use std::path::Path;
 use std::process::{Child, Stdio};
+use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
 use serde_json::Value;
@@ -136,7 +137,8 @@ impl Ran {
 pub struct Service {
     child: Child,
     pub address: String,
-    log: BufReader<std::process::ChildStderr>,
+    /// The lines that it logs later. They are taken at once: a service whose log nobody takes would stand still.
+    log: Receiver<String>,
     /// The lines of the log up to the one that named the address.
     pub lines: Vec<Value>,
 }
@@ -144,17 +146,19 @@ pub struct Service {
 impl Service {
     pub fn start(command: &mut std::process::Command) -> Self {
         let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-        let log = BufReader::new(child.stderr.take().unwrap());
-        let mut service = Self { child, address: String::new(), log, lines: Vec::new() };
+        let mut log = BufReader::new(child.stderr.take().unwrap());
+        let (sender, receiver) = channel();
+        let mut service = Self { child, address: String::new(), log: receiver, lines: Vec::new() };
         while service.address.is_empty() {
             let mut line = String::new();
-            assert_ne!(service.log.read_line(&mut line).unwrap(), 0, "the service ended: {:?}", service.lines);
+            assert_ne!(log.read_line(&mut line).unwrap(), 0, "the service ended: {:?}", service.lines);
             let line: Value = serde_json::from_str(&line).unwrap_or_else(|_| panic!("no log line: {line}"));
             if let Some(address) = line["address"].as_str() {
                 service.address = address.to_owned();
             }
             service.lines.push(line);
         }
+        std::thread::spawn(move || log.lines().map_while(Result::ok).try_for_each(|line| sender.send(line + "\n")));
         service
     }
 
@@ -185,20 +189,15 @@ impl Service {
         exchange(&self.address, head, body)
     }
 
-    /// Reads the log up to the line that holds this text.
-    pub fn wait_for(&mut self, text: &str) -> String {
-        loop {
-            let mut line = String::new();
-            assert_ne!(self.log.read_line(&mut line).unwrap(), 0, "the service ended before it logged {text:?}");
-            if line.contains(text) {
-                return line;
-            }
-        }
+    /// The same, and all that comes back.
+    pub fn answer(&self, head: &str, body: &str) -> String {
+        answer(&self.address, head, body)
     }
 
-    /// SIGHUP.
-    pub fn hang_up(&self) {
-        assert!(std::process::Command::new("kill").args(["-HUP", &self.child.id().to_string()]).status().unwrap().success());
+    /// Reads the log up to the line that holds this text.
+    pub fn wait_for(&mut self, text: &str) -> String {
+        let ended = || panic!("the service ended before it logged {text:?}");
+        self.log.iter().find(|line| line.contains(text)).unwrap_or_else(ended)
     }
 
     pub fn signal(&self, name: &str) {
@@ -210,8 +209,7 @@ impl Service {
     pub fn stop(mut self) -> (i32, String) {
         let stopped = std::process::Command::new("kill").arg(self.child.id().to_string()).status().unwrap();
         assert!(stopped.success());
-        let mut log = String::new();
-        self.log.read_to_string(&mut log).unwrap();
+        let log = self.log.iter().collect();
         (self.child.wait().unwrap().code().unwrap(), log)
     }
 }
@@ -225,11 +223,16 @@ impl Drop for Service {
 
 /// One request on a connection of its own: a head without its last lines, and a body.
 pub fn exchange(address: &str, head: &str, body: &str) -> (u16, String) {
+    let answer = answer(address, head, body);
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+    (head.split(' ').nth(1).unwrap().parse().unwrap(), body.to_owned())
+}
+
+fn answer(address: &str, head: &str, body: &str) -> String {
     let mut stream = TcpStream::connect(address).unwrap();
     stream.set_read_timeout(Some(LIMIT)).unwrap();
     stream.write_all(format!("{head}Host: {address}\r\nConnection: close\r\n\r\n{body}").as_bytes()).unwrap();
     let mut answer = String::new();
     stream.read_to_string(&mut answer).unwrap();
-    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
-    (head.split(' ').nth(1).unwrap().parse().unwrap(), body.to_owned())
+    answer
 }

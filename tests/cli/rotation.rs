@@ -131,11 +131,11 @@ impl Client {
 }
 
 /// Until every client has refreshed twice: the second one began after this.
-fn all_refresh(clients: &[Client]) {
+fn all_refresh(clients: &[Client], seen: &Seen) {
     let before: Vec<usize> = clients.iter().map(|client| client.refreshes.load(Ordering::Relaxed)).collect();
     let begun = Instant::now();
     while clients.iter().zip(&before).any(|(client, before)| client.refreshes.load(Ordering::Relaxed) < before + 2) {
-        assert!(begun.elapsed() < Duration::from_secs(120), "the clients have stopped");
+        assert!(begun.elapsed() < Duration::from_secs(120), "the clients have stopped: {:?}", seen.failures.lock().unwrap());
         std::thread::sleep(Duration::from_millis(20));
     }
 }
@@ -153,18 +153,18 @@ fn k16_k19_d25_a_rotation_under_load_fails_no_request_on_any_replica() {
                 let (seen, addresses) = (&seen, &addresses);
                 scope.spawn(move || client.work(addresses, seen, first));
             }
-            all_refresh(&clients);
+            all_refresh(&clients, &seen);
             let old = kid(&clients[0].access.lock().unwrap());
             let added = step(place, &mut services, &["key", "rotate"]);
             let new = text(&added, "kid");
-            all_refresh(&clients);
+            all_refresh(&clients, &seen);
             assert_eq!(kid(&clients[0].access.lock().unwrap()), old, "it only verifies");
             step(place, &mut services, &["key", "rotate"]);
-            all_refresh(&clients);
+            all_refresh(&clients, &seen);
             clients.iter().for_each(|client| assert_eq!(kid(&client.access.lock().unwrap()), new));
             assert_sound(&services);
             step(place, &mut services, &["key", "retire", &old]);
-            all_refresh(&clients);
+            all_refresh(&clients, &seen);
             assert_sound(&services);
         });
         assert_eq!(seen.failures.into_inner().unwrap(), Vec::<String>::new());
@@ -212,7 +212,7 @@ fn k17_a_broken_file_is_told_of_and_what_was_read_before_stays_in_use() {
         assert_eq!(me(&service.address, &access), 200);
         // Something good between two that are broken, so that each is told of.
         place.write("keys.json", &good);
-        service.hang_up();
+        service.signal("HUP");
         service.wait_for("nothing has changed");
     }
     std::fs::remove_file(place.path().join("keys.json")).unwrap();
@@ -229,16 +229,16 @@ fn k17_a_broken_file_is_told_of_and_what_was_read_before_stays_in_use() {
 fn sighup_reads_the_keys_at_once_and_never_ends_the_process() {
     let place = place();
     let mut service = replicas(&place).remove(0);
-    service.hang_up();
+    service.signal("HUP");
     service.wait_for("nothing has changed");
     let added = place.run(&["key", "rotate", "--json"]).ok().json().remove(0);
-    service.hang_up();
+    service.signal("HUP");
     let line = service.wait_for("read again: ");
     assert!(line.contains(&text(&added, "fingerprint")) || line.contains("nothing has changed"), "{line}");
     let secret = "base64url:U3BoaW54IG9mIGJsYWNrIHF1YXJ0eiwganVkZ2UgbXkgdm93IDQy";
     let single = Place::new().set("HALLPASS__KEYS__SECRET", secret).set("HALLPASS__TOKEN__ISSUER", "https://auth.example.com");
     let mut service = quiet(&single);
-    service.hang_up();
+    service.signal("HUP");
     service.wait_for("no file to read again");
     assert_eq!(service.stop().0, 0);
 }
