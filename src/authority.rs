@@ -145,6 +145,12 @@ impl Authority {
         self.tokens.keys().summary.clone()
     }
 
+    /// How long ago the key that signs was made; not known of keys that were made elsewhere.
+    pub fn signing_key_age(&self) -> Option<Duration> {
+        let made_at = self.tokens.keys().summary.created_at?;
+        u64::try_from(self.clock.now() - made_at).ok().map(Duration::from_secs)
+    }
+
     /// Rounds of bcrypt spent so far: what tests and metrics compare.
     pub fn hashed_rounds(&self) -> u64 {
         self.hasher.rounds()

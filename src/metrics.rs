@@ -38,6 +38,8 @@ pub struct Snapshot {
     pub hashed: PoolTotals,
     /// The deny list.
     pub deny_list: DenyList,
+    /// What tokens are signed with.
+    pub keys: Keys,
     /// Those to the database.
     pub connections: Connections,
 }
@@ -51,6 +53,17 @@ pub struct DenyList {
     pub floor: Option<i64>,
     /// How long ago it was last known to be complete.
     pub lag: Duration,
+}
+
+/// What tokens are signed with. Nothing of it is secret.
+#[derive(Clone, Debug)]
+pub struct Keys {
+    /// The same for the same keys, and for no others.
+    pub fingerprint: String,
+    /// How many keys verify.
+    pub count: usize,
+    /// How long ago the key that signs was made, where that is known.
+    pub age: Option<Duration>,
 }
 
 impl Snapshot {
@@ -105,6 +118,20 @@ impl Snapshot {
         page.counter_by("limited", "What was refused for being asked too often, by the limit.", "limit", limited)
     }
 
+    fn keys(&self, page: &mut Page<'_>) -> fmt::Result {
+        let Keys { fingerprint, count, age } = &self.keys;
+        page.info(
+            "keys",
+            "Which keys these are: replicas with the same keys have the same fingerprint.",
+            [("fingerprint", fingerprint.as_str())],
+        )?;
+        page.gauge("keys_verifying", "Keys that tokens are verified with.", *count as f64)?;
+        match age {
+            Some(age) => page.gauge_seconds("signing_key_age", "Since the key that signs was made.", age.as_secs_f64()),
+            None => Ok(()),
+        }
+    }
+
     fn hashing(&self, page: &mut Page<'_>) -> fmt::Result {
         let PoolTotals { run, waited } = self.hashed;
         page.durations("password_hash", "Work on the hashing threads.", [(Vec::new(), run)])?;
@@ -135,6 +162,7 @@ impl Collector for Snapshot {
         self.http(&mut page)?;
         self.authority(&mut page)?;
         self.hashing(&mut page)?;
+        self.keys(&mut page)?;
         self.state(&mut page)
     }
 }

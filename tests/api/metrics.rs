@@ -147,3 +147,60 @@ on_each_store! {
         assert_eq!(counted[r#"hallpass_http_requests_total{method="GET",route="unmatched",status="404"}"#], 8.0);
     }
 }
+
+/// The metrics that a text of PromQL names, with their labels.
+fn named(expression: &str) -> Vec<(String, Vec<String>)> {
+    let is_name = |char: char| char.is_ascii_alphanumeric() || char == '_';
+    let mut found = Vec::new();
+    for (at, _) in expression.match_indices("hallpass_") {
+        let rest = &expression[at..];
+        let end = rest.find(|char| !is_name(char)).unwrap_or(rest.len());
+        let labels = rest[end..].strip_prefix('{').and_then(|rest| rest.split_once('}')).map_or("", |(labels, _)| labels);
+        let labels = labels.split(',').filter_map(|label| label.split(['=', '!']).next()).map(|label| label.trim().to_owned());
+        found.push((rest[..end].to_owned(), labels.filter(|label| !label.is_empty()).collect()));
+    }
+    found
+}
+
+#[actix_web::test]
+async fn dashboard_and_alerts_ask_for_metrics_and_labels_that_there_are() {
+    let app = TestApp::spawn(crate::app::Store::Sqlite, |_| ()).await.unwrap();
+    let keys = app.folder().join("keys.json");
+    let made_at = app.clock.now() - 1000;
+    let key = serde_json::json!({ "kty": "oct", "alg": "HS256", "kid": "one", "iat": made_at, "k": "MVbAapCCwfLkEREk523QkHHKc2q1EAIQS3OQ6a6y-ZA" });
+    std::fs::write(&keys, serde_json::json!({ "keys": [key] }).to_string()).unwrap();
+    let replica = app.replica(|config| config.keys = hallpass::config::Keys { file: Some(keys), secret: None }).await;
+    let url = format!("http://{}/metrics", replica.address);
+    // A first request, which the second scrape counts.
+    app.client.get(&url).send().await.unwrap();
+    let page = app.client.get(url).send().await.unwrap().text().await.unwrap();
+    assert_eq!(samples(&page)["hallpass_signing_key_age_seconds"], 1000.0);
+    assert!(page.contains(&format!("hallpass_keys_info{{fingerprint=\"{}\"}} 1", replica.authority.key_summary().fingerprint)));
+    // Only there while it is: a full list has one.
+    let page = page + "hallpass_deny_list_floor_seconds 1\n";
+    let dashboard: serde_json::Value = serde_json::from_str(include_str!("../../deploy/grafana.json")).unwrap();
+    let targets = dashboard["panels"].as_array().unwrap().iter().flat_map(|panel| panel["targets"].as_array().into_iter().flatten());
+    let expressions: Vec<&str> = targets.map(|target| target["expr"].as_str().unwrap()).collect();
+    assert!(expressions.len() > 20);
+    let alerts = include_str!("../../deploy/alerts.yaml");
+    assert!(alerts.matches("- alert: ").count() > 8 && alerts.matches("remedy: ").count() == alerts.matches("- alert: ").count());
+    let series = |name: &str| page.lines().filter(|line| line.split(['{', ' ']).next() == Some(name)).collect::<Vec<_>>();
+    let mut asked = std::collections::BTreeSet::new();
+    let rules = alerts.lines().filter(|line| !line.trim_start().starts_with(['#', 's', 'r']));
+    for expression in expressions.into_iter().chain(rules) {
+        for (name, labels) in named(expression) {
+            let series = series(&name);
+            assert!(!series.is_empty(), "{expression}: there is no {name}");
+            for label in labels.iter().filter(|label| *label != "job") {
+                assert!(series.iter().any(|line| line.contains(&format!("{label}=\""))), "{name} has no label {label}");
+            }
+            asked.insert(name);
+        }
+    }
+    // And every family is shown somewhere.
+    for family in page.lines().filter_map(|line| line.strip_prefix("# TYPE ")).filter_map(|line| line.split(' ').next()) {
+        assert!(asked.iter().any(|name| name.starts_with(family)) || family == "hallpass_keys_verifying", "{family} is on no panel");
+    }
+    replica.handle.stop(false).await;
+    app.stop().await;
+}
