@@ -7,6 +7,7 @@ pub mod admin_audit;
 pub mod admin_clients;
 pub mod admin_users;
 pub mod auth_verify;
+pub mod demo;
 pub mod docs;
 mod docs_schema;
 pub mod login;
@@ -34,6 +35,7 @@ mod token_response;
 use actix_web::web::{self, Data, ServiceConfig};
 use actix_web::{Resource, Route};
 
+use self::demo::DemoPage;
 use self::docs::ApiPage;
 use self::openapi::ApiDocument;
 use crate::http::Error;
@@ -132,18 +134,25 @@ pub struct Optional {
     pub metrics: bool,
     /// Whether there is a page for people.
     pub docs: bool,
+    /// Whether there is a page to see it work. The document is without it: it is no part of the API.
+    pub demo: bool,
 }
 
 impl Optional {
     /// Those of them that are there, and the document and the page of everything that is there.
     pub fn routes(self) -> impl Fn(&mut ServiceConfig) + Clone + Send {
-        let Self { registration, metrics, docs } = self;
+        let Self { registration, metrics, docs, demo } = self;
         let all = [("/register", registration), ("/metrics", metrics), ("/docs", docs)];
         let absent: Vec<&str> = all.into_iter().filter(|(_, is_there)| !is_there).map(|(path, _)| path).collect();
         let document = ApiDocument::without(&absent);
         let (page, document) = (Data::new(ApiPage::new(&document)), Data::new(document));
+        let demo = demo.then(|| Data::new(DemoPage::new()));
         move |config| {
             config.app_data(document.clone());
+            if let Some(demo) = &demo {
+                config.app_data(demo.clone());
+                config.service(resource("/", "GET, HEAD", [web::get().to(demo::demo), web::head().to(demo::demo)]));
+            }
             if registration {
                 config.service(resource("/register", "POST", [web::post().to(register::register)]));
             }

@@ -205,7 +205,9 @@ fn listen(
     let cors = Data::new(Cors::new(&config.server.cors_origins));
     let traffic = Data::new(Traffic::default());
     let ops = config.server.ops_listen.map(|address| ops::listen(address, &shared, &ready, &traffic)).transpose()?;
-    let optional = Optional { registration: config.registration.enabled, metrics: ops.is_none(), docs: config.server.docs }.routes();
+    let optional =
+        Optional { registration: config.registration.enabled, metrics: ops.is_none(), docs: config.server.docs, demo: config.server.demo }
+            .routes();
     let app = move || {
         App::new()
             .app_data(guard.clone())

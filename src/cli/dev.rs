@@ -36,6 +36,7 @@ pub(super) fn settings(mut config: Config) -> Result<Config, Error> {
     }
     config.server.listen = with_port(config.server.listen).map_err(|error| Error::failed(format!("no free port: {error}")))?;
     config.server.ops_listen = None;
+    config.server.demo = true;
     (config.server.tls_cert_file, config.server.tls_key_file) = (None, None);
     config.token.issuer = issuer(config.server.listen);
     config.keys = config::Keys { file: Some(keys), secret: None };
@@ -76,7 +77,11 @@ fn greeting(url: &str, password: &str) -> String {
   e-mail    {EMAIL}
   password  {password}
 
-Log in, and ask who you are:
+See it work in a browser:
+
+{url}/#email={EMAIL}&password={password}
+
+Or log in with curl, and ask who you are:
 
 TOKEN=$(curl -sS {url}/login -H 'Content-Type: application/json' -d '{{"email":"{EMAIL}","password":"{password}"}}' | sed 's/.*"access_token":"\([^"]*\)".*/\1/')
 curl -sS {url}/me -H "Authorization: Bearer $TOKEN"

@@ -28,6 +28,8 @@ pub struct Server {
     pub tls_cert_file: Option<PathBuf>,
     /// The certificate's private key (PEM).
     pub tls_key_file: Option<PathBuf>,
+    /// Whether there is a page at `/` to see it work. Not a setting: `serve --dev` has it.
+    pub demo: bool,
     /// What strangers may take of the service's time. Not a setting.
     pub bounds: Bounds,
 }
@@ -44,6 +46,7 @@ impl Default for Server {
             docs: true,
             tls_cert_file: None,
             tls_key_file: None,
+            demo: false,
             bounds: Bounds::default(),
         }
     }
@@ -74,6 +77,7 @@ impl Server {
             docs: settings.flag("server.docs")?.unwrap_or(default.docs),
             tls_cert_file: settings.path(TLS_CERT_FILE)?,
             tls_key_file: settings.path(TLS_KEY_FILE)?,
+            demo: default.demo,
             bounds: default.bounds,
         })
     }

@@ -81,6 +81,20 @@ fn subject_of(body: &serde_json::Value) -> serde_json::Value {
 }
 
 #[test]
+fn dev_has_a_page_that_nothing_gets_into_and_a_real_service_has_none() {
+    let real = Place::with_keys();
+    assert_eq!(real.serve(&[]).exchange("GET / HTTP/1.1\r\n", "").0, 404);
+    let (service, greeting) = development(&Place::new());
+    let url = format!("http://{}/#email=demo@example.com&password={}", service.address, told(&greeting, "password"));
+    assert!(greeting.lines().any(|line| line == url), "{greeting}");
+    let answer = service.answer("GET / HTTP/1.1\r\n", "");
+    let (head, page) = answer.split_once("\r\n\r\n").unwrap();
+    assert!(head.starts_with("HTTP/1.1 200") && head.contains("content-type: text/html; charset=utf-8"), "{head}");
+    assert!(head.contains("content-security-policy: default-src 'none'; style-src 'sha256-") && !head.contains("unsafe"), "{head}");
+    assert!(page.starts_with("<!DOCTYPE html>") && !page.contains("http://") && !page.contains(" style=\"") && !page.contains(" onclick"));
+}
+
+#[test]
 fn dev_is_not_disturbed_by_settings_of_a_real_service() {
     let place = Place::with_keys()
         .set("HALLPASS__DATABASE__URL", "postgres://hallpass:s3cret@127.0.0.1:1/x")
