@@ -59,7 +59,8 @@ fn check(config: &Config) {
         let host = address.strip_prefix("http://").map(|rest| rest.split(['/', ':']).next().unwrap_or_default());
         let is_local = |host: &str| host == "localhost" || host.ends_with(".localhost") || host.starts_with("127.") || host.starts_with('[');
         assert!(address.starts_with("https://") || host.is_some_and(is_local), "{address}");
-        assert!(!address.ends_with('/') && !address.contains(['?', '#', '@', ' ']), "{address}");
+        let authority = address.splitn(4, '/').nth(2).unwrap_or_default();
+        assert!(!address.ends_with('/') && !address.contains(['?', '#', ' ']) && !authority.contains('@'), "{address}");
     }
     assert!(!config.token.audience.is_empty() && config.token.audience.iter().all(|name| !name.is_empty()));
 }
