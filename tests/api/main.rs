@@ -43,4 +43,5 @@ mod second_factor;
 mod sessions;
 mod shutdown;
 mod step_up;
+mod strangers;
 mod throttle;

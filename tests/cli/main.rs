@@ -8,6 +8,7 @@ mod import;
 mod key;
 mod logs;
 mod program;
+mod rolling;
 mod rotation;
 mod serve;
 mod session;

@@ -16,6 +16,7 @@ mod second_factor;
 mod server_faults;
 mod session;
 mod throttle;
+mod tls;
 
 use std::sync::Once;
 
