@@ -51,6 +51,8 @@ fn every_route_of_the_table_is_in_the_document_and_nothing_else_is() {
         assert_eq!(allow.contains("GET"), allow.contains("HEAD"), "{path}");
         assert!(routes.insert(path.to_owned(), methods.into_iter().map(str::to_owned).collect()).is_none(), "{path}");
     }
+    // A page of `serve --dev`, and no part of the API.
+    assert!(routes.remove("/").is_some());
     // The one route that takes any method.
     assert_eq!(source.matches("web::resource([").count(), 1, "a table entry that this test does not read");
     routes.insert(ANY_METHOD.to_owned(), BTreeSet::from(["GET".to_owned()]));
