@@ -1,11 +1,11 @@
 //! What guarding a route adds to the CPU time of a request: a guarded route against the same route unguarded and sent the same headers, and
 //! beside it what a hand-written extractor over jsonwebtoken adds.
 //!
-//! `cargo bench --no-default-features --features testing --bench guarded [-- ROUNDS]`, on Linux. The server is this program started once more; its
-//! CPU time, kernel included, is read from `/proc`. Each route is the only one of an application on a port of its own, since looking for a second one
-//! costs more than some of what is compared. They take turns in short windows over keep-alive connections on loopback, each request with the next
-//! of 8,000 tokens. Ratios are of neighbouring windows, so that a busy machine disturbs all routes alike; the quietest tenth of the
-//! windows says what it would be on a machine that does nothing else.
+//! `cargo bench --no-default-features --features testing --bench guarded [-- ROUNDS]`, on Linux with two processors. The server is this program
+//! started once more, on a processor of its own; its CPU time, kernel included, is read from `/proc`. Each route is the only one of an application
+//! on a port of its own, since looking for a second one costs more than some of what is compared. They take turns in short windows over
+//! keep-alive connections on loopback, each request with the next of 8,000 tokens. Ratios are of neighbouring windows, so that a busy machine
+//! disturbs all routes alike; the quietest tenth of the windows says what it would be on a machine that does nothing else.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout, reason = "a benchmark prints its result and may stop at a fault")]
 
@@ -38,10 +38,22 @@ const CONNECTIONS: usize = 4;
 const ROUTES: usize = 4;
 
 fn main() {
-    if env::args().any(|argument| argument == "--serve") {
-        return serve();
-    }
     let rounds = env::args().filter_map(|argument| argument.parse::<usize>().ok()).next().unwrap_or(300);
+    match env::args().nth(1).as_deref() {
+        Some("--serve") => serve(),
+        Some("--measure") => measure(rounds),
+        _ => assert!(on_processor(0).arg("--measure").arg(rounds.to_string()).status().unwrap().success()),
+    }
+}
+
+/// This program once more, on one processor alone: where threads happen to run would otherwise decide more than what they do.
+fn on_processor(number: usize) -> Command {
+    let mut command = Command::new("taskset");
+    command.args(["-c", &number.to_string()]).arg(env::current_exe().unwrap());
+    command
+}
+
+fn measure(rounds: usize) {
     let mut server = Server::start();
     compare("short ids", &mut server, &tokens(["usr_", "t", "s"]), rounds);
     compare(
@@ -87,7 +99,7 @@ struct Server {
 
 impl Server {
     fn start() -> Self {
-        let mut process = Command::new(env::current_exe().unwrap()).arg("--serve").stdout(Stdio::piped()).spawn().unwrap();
+        let mut process = on_processor(1).arg("--serve").stdout(Stdio::piped()).spawn().unwrap();
         let mut lines = BufReader::new(process.stdout.take().unwrap()).lines();
         let connect = |address: SocketAddr| {
             let stream = TcpStream::connect(address).unwrap();
