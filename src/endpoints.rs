@@ -59,8 +59,12 @@ pub const PUBLIC: [&str; 13] = [
 ];
 
 /// Every route of the service. What is not here is 404, what is here with another method is 405.
+///
+/// They are looked through in this order, and a path with a variable is a regular expression, so those that are asked for most come first and
+/// those with variables last.
 pub fn routes(config: &mut ServiceConfig) {
     config
+        .service(web::resource("/auth/verify").route(web::route().to(auth_verify::verify)))
         .service(resource("/login", "POST", [web::post().to(login::login)]))
         .service(resource("/refresh", "POST", [web::post().to(refresh::refresh)]))
         .service(resource("/logout", "POST", [web::post().to(logout::logout)]))
@@ -68,7 +72,6 @@ pub fn routes(config: &mut ServiceConfig) {
         .service(resource("/account", "GET, HEAD", [web::get().to(account::account), web::head().to(account::account)]))
         .service(resource("/account/password", "POST", [web::post().to(account::change_password)]))
         .service(resource("/sessions", "GET, HEAD", [web::get().to(sessions::list), web::head().to(sessions::list)]))
-        .service(resource("/sessions/{id}", "DELETE", [web::delete().to(sessions::end)]))
         .service(resource("/step-up", "POST", [web::post().to(step_up::step_up)]))
         .service(resource("/account/otp", "POST, DELETE", [web::post().to(account_otp::enrol), web::delete().to(account_otp::remove)]))
         .service(resource("/account/otp/confirm", "POST", [web::post().to(account_otp::confirm)]))
@@ -81,9 +84,10 @@ pub fn routes(config: &mut ServiceConfig) {
             [web::get().to(metadata::metadata), web::head().to(metadata::metadata)],
         ))
         .service(resource("/revocations", "GET, HEAD", [web::get().to(revocations::revocations), web::head().to(revocations::revocations)]))
-        .service(web::resource(["/auth/verify", "/auth/verify/{tail:.*}"]).route(web::route().to(auth_verify::verify)))
         .service(resource("/openapi.json", "GET, HEAD", [web::get().to(openapi::openapi), web::head().to(openapi::openapi)]))
         .configure(probes)
+        .service(web::resource("/auth/verify/{tail:.*}").route(web::route().to(auth_verify::verify)))
+        .service(resource("/sessions/{id}", "DELETE", [web::delete().to(sessions::end)]))
         .configure(administration)
         .default_service(web::to(|| async { Err::<(), _>(Error::NotFound) }));
 }

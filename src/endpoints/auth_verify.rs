@@ -6,8 +6,9 @@
 use std::fmt::Write as _;
 use std::sync::Once;
 
-use actix_web::http::header::{HeaderName, HeaderValue};
-use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder};
+use actix_web::http::StatusCode;
+use actix_web::http::header::{HeaderMap, HeaderName, HeaderValue};
+use actix_web::{HttpRequest, HttpResponse};
 
 use crate::authority;
 use crate::guard::forwarded::Rules;
@@ -37,21 +38,39 @@ fn broken_rule() -> Refusal {
 }
 
 fn allowed(token: &AccessToken) -> Result<HttpResponse, Error> {
-    let mut answer = HttpResponse::Ok();
-    say(&mut answer, "x-auth-subject", [token.subject()])?;
-    say(&mut answer, "x-auth-client", [token.client_id()])?;
-    say(&mut answer, "x-auth-scope", token.scope().iter())?;
-    say(&mut answer, "x-auth-roles", token.roles())?;
-    say(&mut answer, "x-auth-session", token.session_id())?;
-    answer.insert_header((HeaderName::from_static("x-auth-expires"), HeaderValue::from(token.expires_at())));
-    Ok(answer.finish())
+    let mut response = HttpResponse::new(StatusCode::OK);
+    let answer = response.headers_mut();
+    // Six here and as many of every answer: one table instead of three that are grown out of each other.
+    answer.reserve(12);
+    say(answer, "x-auth-subject", [token.subject()])?;
+    say(answer, "x-auth-client", [token.client_id()])?;
+    say(answer, "x-auth-scope", token.scope().iter())?;
+    say(answer, "x-auth-roles", token.roles())?;
+    say(answer, "x-auth-session", token.session_id())?;
+    answer.insert(HeaderName::from_static("x-auth-expires"), HeaderValue::from(token.expires_at()));
+    Ok(response)
 }
 
-fn say<'a>(answer: &mut HttpResponseBuilder, name: &'static str, words: impl IntoIterator<Item = &'a str>) -> Result<(), Error> {
+fn say<'a>(answer: &mut HeaderMap, name: &'static str, words: impl IntoIterator<Item = &'a str>) -> Result<(), Error> {
+    let mut words = words.into_iter();
+    let value = match (words.next(), words.next()) {
+        // Nearly always, and then it is copied as it is.
+        (Some(word), None) if is_plain(word) => HeaderValue::from_str(word),
+        (first, second) => HeaderValue::try_from(visible(first.into_iter().chain(second).chain(words))),
+    };
     // Visible ASCII only, so this does not fail.
-    let value = HeaderValue::try_from(visible(words)).map_err(|error| authority::Error::Internal(error.into()))?;
-    answer.insert_header((HeaderName::from_static(name), value));
+    let value = value.map_err(|error| authority::Error::Internal(error.into()))?;
+    answer.insert(HeaderName::from_static(name), value);
     Ok(())
+}
+
+/// Whether a word stands for itself.
+fn is_plain(word: &str) -> bool {
+    !word.is_empty() && word != NOTHING && word.bytes().all(is_visible)
+}
+
+fn is_visible(byte: u8) -> bool {
+    byte.is_ascii_graphic() && byte != b'%'
 }
 
 /// The words with a space between two of them. What is not visible ASCII is percent-encoded (RFC 3986 s2.1), and so is `%`, and a lone `-`:
@@ -62,13 +81,13 @@ fn visible<'a>(words: impl IntoIterator<Item = &'a str>) -> String {
         if !text.is_empty() {
             text.push(' ');
         }
+        if word.bytes().all(is_visible) {
+            text.push_str(word);
+            continue;
+        }
         for byte in word.bytes() {
-            if byte.is_ascii_graphic() && byte != b'%' {
-                text.push(char::from(byte));
-            } else {
-                // Writing to a String does not fail.
-                let _ = write!(text, "%{byte:02X}");
-            }
+            // Writing to a String does not fail.
+            let _ = if is_visible(byte) { text.write_char(char::from(byte)) } else { write!(text, "%{byte:02X}") };
         }
     }
     match text.as_str() {
