@@ -187,7 +187,11 @@ fn open_sqlite(url: &str, max_connections: u32) -> Result<Database, Error> {
         .foreign_keys(true)
         .busy_timeout(SQLITE_BUSY)
         .disable_statement_logging();
-    let pool = |connections| SqlitePoolOptions::new().max_connections(connections).acquire_timeout(statement::ACQUIRE_LIMIT);
+    // A file does not hang up: asking each connection first whether it is still there would double what a short read costs.
+    let pool = |connections| {
+        let options = SqlitePoolOptions::new().max_connections(connections).acquire_timeout(statement::ACQUIRE_LIMIT);
+        options.test_before_acquire(false)
+    };
     let (readers, writer) = (pool(max_connections).connect_lazy_with(options.clone()), pool(1).connect_lazy_with(options));
     Ok(Database::Sqlite(SqliteFile { readers, writer }))
 }
