@@ -161,7 +161,7 @@ pub fn authority(config: &Config, tokens: Tokens, clock: Clock) -> Result<Author
     Ok(Authority::new(database, hasher, tokens, clock, terms))
 }
 
-/// The hashing threads, as many and as dear as configured. Takes about the time of two logins.
+/// The hashing threads, as many and as dear as configured.
 ///
 /// # Errors
 /// [`Error::Hasher`].

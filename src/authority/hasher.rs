@@ -86,7 +86,7 @@ pub struct Hasher {
 pub struct Entered(#[expect(dead_code, reason = "held for its end")] OwnedSemaphorePermit);
 
 impl Hasher {
-    /// Proves that the dummy hash costs what a real one does, then starts the threads. Blocks for about the time of two logins.
+    /// Proves that the dummy hash is worked on like a real one, then starts the threads.
     ///
     /// # Errors
     /// [`StartError`].
