@@ -30,6 +30,7 @@ pub mod password_hash;
 pub mod password_policy;
 pub mod password_verifier;
 mod rate;
+mod recent_clients;
 pub mod refresh;
 pub mod register;
 pub mod resealing;
@@ -52,6 +53,7 @@ use crate::token::{KeySummary, RevocationList};
 use known_clients::KnownClients;
 use limits::{Limited, Limits};
 use outcomes::Outcomes;
+use recent_clients::RecentClients;
 
 pub use error::Error;
 pub use grant::Grant;
@@ -73,6 +75,7 @@ pub struct Authority {
     pub(crate) terms: Terms,
     limits: Limits,
     known_clients: KnownClients,
+    recent_clients: RecentClients,
     outcomes: Outcomes,
 }
 
@@ -101,8 +104,8 @@ impl Authority {
     /// An authority over this store.
     pub fn new(database: Database, hasher: Hasher, tokens: Tokens, clock: Clock, terms: Terms) -> Self {
         let limits = Limits::new(&terms.limits, &clock);
-        let (known_clients, outcomes) = (KnownClients::default(), Outcomes::default());
-        Self { database, hasher, tokens, clock, terms, limits, known_clients, outcomes }
+        let (known_clients, recent_clients, outcomes) = (KnownClients::default(), RecentClients::default(), Outcomes::default());
+        Self { database, hasher, tokens, clock, terms, limits, known_clients, recent_clients, outcomes }
     }
 
     /// How often something was refused for being asked too often: what tests and metrics compare.

@@ -8,6 +8,7 @@ use super::admin::Behalf;
 use super::audit::{Event, Happening};
 use super::id::{CLIENT, is_id};
 use super::password_policy::Violation;
+use super::recent_clients::RecentClients;
 use super::{Authority, Error};
 use crate::clock::Clock;
 use crate::secret::Secret;
@@ -31,6 +32,7 @@ pub struct Clients {
     database: Database,
     clock: Clock,
     behalf: Behalf,
+    recent: RecentClients,
 }
 
 /// What is to be different. None: it stays as it is.
@@ -56,14 +58,14 @@ pub struct Issued {
 impl Authority {
     /// The clients of this authority's store.
     pub fn clients(&self) -> Clients {
-        Clients::new(self.database.clone(), self.clock.clone())
+        Clients { recent: self.recent_clients.clone(), ..Clients::new(self.database.clone(), self.clock.clone()) }
     }
 }
 
 impl Clients {
     /// The clients of this store.
     pub fn new(database: Database, clock: Clock) -> Self {
-        Self { database, clock, behalf: Behalf::Operator }
+        Self { database, clock, behalf: Behalf::Operator, recent: RecentClients::default() }
     }
 
     /// The same, on behalf of somebody.
@@ -128,6 +130,7 @@ impl Clients {
         self.behalf.may_act_for(&client.scope)?;
         let ((secret, hash), now) = (new_secret()?, self.clock.now());
         found(client::rotate_secret(&self.database, &client.id, &hash, now).await?)?;
+        self.recent.forget(&client.id);
         let previous_secret_hash = Some(client.secret_hash);
         let client = Client { secret_hash: hash, previous_secret_hash, secret_rotated_at: Some(now), ..client };
         self.record(Event::ClientSecretRotated, &client).await;
@@ -179,6 +182,7 @@ impl Clients {
             let why: Vec<_> = happened.iter().map(|happening| happening.entry(now)).collect();
             let edit = Edit { before: &before, after: &after, why: &why };
             if happened.is_empty() || client::edit(&self.database, edit, now).await? {
+                self.recent.forget(id);
                 happened.iter().for_each(Happening::log);
                 return Ok((before, after));
             }
@@ -212,6 +216,7 @@ impl Clients {
         let happening = Happening::to_client(Event::ClientRemoved, &client.id).on_behalf_of(&self.behalf);
         let now = self.clock.now();
         found(client::delete(&self.database, &client.id, &happening.entry(now), now).await?)?;
+        self.recent.forget(&client.id);
         happening.log();
         Ok(())
     }

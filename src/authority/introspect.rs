@@ -3,6 +3,8 @@
 //! Access tokens are answered from the keys and the deny list, as every guarded service does it; refresh tokens from the store. Asking changes
 //! nothing: neither is a token used up by it, nor does an old one end its session.
 
+use std::sync::Arc;
+
 use serde_json::{Map, Value, json};
 
 use super::client_credentials::{ClientCredentials, is_authentic};
@@ -47,7 +49,7 @@ impl Authority {
     }
 
     /// As the store says or, while it does not answer, as it last said.
-    async fn authenticate_introspector(&self, credentials: &ClientCredentials) -> Result<Client, Error> {
+    async fn authenticate_introspector(&self, credentials: &ClientCredentials) -> Result<Arc<Client>, Error> {
         let now = self.clock.now();
         match self.authenticate_client(credentials, Request::Introspection).await {
             Ok(client) => {
@@ -63,7 +65,7 @@ impl Authority {
                     return Err(self.refuse_stranger(credentials.from));
                 }
                 self.limits.client(Request::Introspection, &credentials.id)?;
-                Ok(known)
+                Ok(Arc::new(known))
             }
             Err(limited @ Error::TooManyRequests { .. }) => Err(limited),
             // Gone, disabled, or a secret that is good no more: then the memory must not outlive it.

@@ -20,7 +20,7 @@ impl Authority {
     /// it was not taken back.
     pub async fn revoke(&self, credentials: Option<&ClientCredentials>, token: &Secret) -> Result<(), Error> {
         let client_id = match credentials {
-            Some(credentials) => self.authenticate_client(credentials, Request::Revocation).await?.id,
+            Some(credentials) => self.authenticate_client(credentials, Request::Revocation).await?.id.clone(),
             None => FIRST_PARTY_CLIENT.to_owned(),
         };
         let now = self.clock.now();
