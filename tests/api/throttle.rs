@@ -87,10 +87,18 @@ on_each_store! {
         // The hashing threads give way to whatever else this machine does.
         config.password.queue_timeout = std::time::Duration::from_secs(30);
     }) {
+        // They queue at one row, and a machine that is busy besides may tell some to come again. Told that the password is wrong is nobody.
+        let gets_in = async || {
+            for _ in 0..100 {
+                match app.login(EMAIL, PASSWORD).await.status().as_u16() {
+                    503 => tokio::time::sleep(std::time::Duration::from_millis(100)).await,
+                    status => return status,
+                }
+            }
+            503
+        };
         for _ in 0..2 {
-            let answers = join_all((0..64).map(|_| app.login(EMAIL, PASSWORD))).await;
-            let statuses: Vec<u16> = answers.iter().map(|answer| answer.status().as_u16()).collect();
-            assert_eq!(statuses, [200; 64]);
+            assert_eq!(join_all((0..64).map(|_| gets_in())).await, [200; 64]);
         }
     }
 
