@@ -255,6 +255,19 @@ on_each_store! {
         assert_eq!(refused(app.form("/oauth/token", &parameters).send().await.unwrap()).await, (401, "invalid_client".into()));
     }
 
+    async fn d7_a_predecessor_is_worth_nothing_to_another_client_and_no_alarm_within_the_grace_or_after_it(app: TestApp) {
+        let (worker, login) = (app.machine("worker", "a").await, app.session().await);
+        let old = text(&login, "refresh_token");
+        let next: Value = app.refresh(&old).await.json().await.unwrap();
+        let replay = [("grant_type", "refresh_token"), ("refresh_token", old.as_str())];
+        for seconds in [0, 11] {
+            app.clock.advance(seconds);
+            assert_eq!(refused(app.ask(&worker, "/oauth/token", &replay).await).await, (400, "unauthorized_client".into()));
+            assert_eq!(app.me(&text(&next, "access_token")).await, 200, "the session goes on");
+        }
+        assert_eq!(app.refresh(&text(&next, "refresh_token")).await.status(), 200);
+    }
+
     async fn l2_without_a_store_nobody_is_told_that_their_secret_is_wrong(app: TestApp) {
         let worker = app.machine("worker", "a").await;
         app.take_store().await;

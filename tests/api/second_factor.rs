@@ -201,10 +201,10 @@ on_each_store! {
         app.strong_session(&device).await;
     }
 
-    async fn g10_g11_a_step_to_either_side_is_right_two_are_not_and_none_before_the_last_one_used(app: TestApp, |config| config.limits.account_free_failures = 1000) {
+    async fn g10_g11_g22_a_step_to_either_side_is_right_two_are_not_and_none_before_the_last_one_used(app: TestApp, |config| config.limits.account_free_failures = 1000) {
         let (device, _) = app.enrolled().await;
         app.clock.advance(120);
-        for (offset, status) in [(-60, 401), (60, 401), (-30, 200), (30, 200), (0, 401), (-30, 401), (30, 401)] {
+        for (offset, status) in [(-90, 401), (90, 401), (-60, 401), (60, 401), (-30, 200), (30, 200), (0, 401), (-30, 401), (30, 401)] {
             assert_eq!(app.login_with(EMAIL, PASSWORD, &device.code(&app, offset)).await.status(), status, "{offset}");
         }
     }
