@@ -1,7 +1,7 @@
 //! How many tokens a second clients can get, against the guarded route `/me`: `cargo bench --bench clients [-- ROUNDS]`.
 //!
 //! Starts the compiled program with default settings over a SQLite file of its own, on loopback. Eight keep-alive connections ask for one
-//! second each in turn: `GET /me` (one verification, no store) and `POST /oauth/token` (one look-up, two hashes, one signature). The bar: at
+//! second each in turn: `GET /me` (one verification, no store) and `POST /oauth/token` (one look-up a second, one hash, one signature). The bar: at
 //! least 60 % as many tokens as answers of `/me`.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout, reason = "a measurement that cannot be made should stop")]

@@ -187,7 +187,7 @@ fn open_sqlite(url: &str, max_connections: u32) -> Result<Database, Error> {
         .foreign_keys(true)
         .busy_timeout(SQLITE_BUSY)
         .disable_statement_logging();
-    // A file does not hang up: asking each connection first whether it is still there would double what a short read costs.
+    // A file does not hang up: asking each connection first whether it is still there costs a short read a part of its time for nothing.
     let pool = |connections| {
         let options = SqlitePoolOptions::new().max_connections(connections).acquire_timeout(statement::ACQUIRE_LIMIT);
         options.test_before_acquire(false)
