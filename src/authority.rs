@@ -9,6 +9,7 @@ pub mod accounts;
 pub mod admin;
 pub mod administration;
 pub mod audit;
+mod bcrypt_input;
 pub mod client_credentials;
 pub mod clients;
 pub mod error;

@@ -1,4 +1,4 @@
-//! Stored hashes: one is taken if and only if it is a bcrypt hash to the last bit and not too dear to run.
+//! Stored hashes: one is taken if and only if it is a bcrypt hash to the last bit, not too dear to run, behind at most one mark.
 #![no_main]
 
 use hallpass::authority::password_hash::{MAX_COST, MIN_COST, StoredHash};
@@ -10,7 +10,7 @@ fuzz_target!(|text: &str| {
             assert_eq!(Some(hash.cost()), cost(text));
             assert_eq!(hash.as_str(), text);
             assert!(StoredHash::parse(hash.as_str()) == Ok(hash.clone()));
-            assert!(!format!("{hash:?}").contains(&text[29..]), "a digest in Debug");
+            assert!(!format!("{hash:?}").contains(&text[text.len() - 31..]), "a digest in Debug");
         }
         Err(reason) => {
             assert_eq!(cost(text), None, "{reason}");
@@ -20,9 +20,10 @@ fuzz_target!(|text: &str| {
     }
 });
 
-/// `$2[aby]$CC$` and bcrypt's own base64: 22 characters are 16 bytes of salt, 31 are 23 bytes of digest, and no bit is left over.
+/// `{truncated}`, `{digest}` or nothing, `$2[aby]$CC$` and bcrypt's own base64: 22 characters are 16 bytes of salt, 31 are 23 bytes of digest, and no bit is left over.
 fn cost(text: &str) -> Option<u32> {
     const ALPHABET: &str = "./ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
+    let text = ["{truncated}", "{digest}"].iter().find_map(|mark| text.strip_prefix(mark)).unwrap_or(text);
     let rest = ["$2a$", "$2b$", "$2y$"].iter().find_map(|version| text.strip_prefix(version))?;
     let (cost, rest) = rest.split_once('$')?;
     if cost.len() != 2 || !cost.bytes().all(|digit| digit.is_ascii_digit()) || rest.chars().count() != 53 {

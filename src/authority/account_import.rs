@@ -22,6 +22,8 @@ pub struct ImportRow {
     pub email: String,
     /// The bcrypt hash.
     pub password_hash: Secret,
+    /// Whether what made the hash cut longer passwords at 72 octets.
+    pub truncated: bool,
     /// Scopes; empty for none.
     pub scopes: String,
     /// Roles; empty for none.
@@ -115,11 +117,12 @@ fn checked(rows: Vec<ImportRow>) -> (Outcomes, Vec<NewAccount>) {
 
 fn check(row: ImportRow) -> Result<(NewAccount, Imported), RefusedRow> {
     let email = Email::parse(&row.email)?;
-    let cost = StoredHash::parse(row.password_hash.expose())?.cost();
+    let hash = StoredHash::parse(row.password_hash.expose())?;
+    let hash = if row.truncated { hash.by_a_truncating_library() } else { hash };
     let scope = Scope::parse(&row.scopes).map_err(|_| RefusedRow::Words)?.normalized();
     let roles = Scope::parse(&row.roles).map_err(|_| RefusedRow::Words)?.normalized();
     let roles = roles.split_terminator(' ').map(str::to_owned).collect();
-    Ok((NewAccount { email, password_hash: Some(row.password_hash), scope, roles }, Imported { cost }))
+    Ok((NewAccount { email, password_hash: Some(hash.as_str().into()), scope, roles }, Imported { cost: hash.cost() }))
 }
 
 /// `exists` speaks of the good rows only.
@@ -139,7 +142,13 @@ mod tests {
     const HASH: &str = "$2b$04$CCCCCCCCCCCCCCCCCCCCC.E5YPO9kmyuRGyh0XouQYb4YMJKvyOeW";
 
     fn row(email: &str, hash: &str, words: &str) -> ImportRow {
-        ImportRow { email: email.to_owned(), password_hash: hash.into(), scopes: words.to_owned(), roles: words.to_owned() }
+        ImportRow {
+            email: email.to_owned(),
+            password_hash: hash.into(),
+            truncated: false,
+            scopes: words.to_owned(),
+            roles: words.to_owned(),
+        }
     }
 
     fn refused(row: ImportRow) -> RefusedRow {

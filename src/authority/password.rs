@@ -34,6 +34,11 @@ impl Password {
         !self.is_empty() && self.0.len() <= MAX_BYTES && !self.has_nul()
     }
 
+    /// Whether it would fit, were it shorter.
+    pub(super) fn is_only_too_long(&self) -> bool {
+        self.0.len() > MAX_BYTES && !self.has_nul()
+    }
+
     pub(super) fn has_nul(&self) -> bool {
         self.0.as_bytes().contains(&0)
     }

@@ -6,6 +6,7 @@
 
 use std::{fmt, hint};
 
+use super::bcrypt_input::BcryptInput;
 use super::password::Password;
 
 /// The cheapest cost that bcrypt knows.
@@ -16,10 +17,12 @@ pub const MAX_COST: u32 = 14;
 const LENGTH: usize = 60;
 const ALPHABET: &[u8] = b"./ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
 
-/// A hash that can be verified: `$2a$`, `$2b$` or `$2y$`, cost [`MIN_COST`] to [`MAX_COST`], 22 characters of salt, 31 of digest.
+/// A hash that can be verified: `$2a$`, `$2b$` or `$2y$`, cost [`MIN_COST`] to [`MAX_COST`], 22 characters of salt, 31 of digest. Before
+/// that may stand `{truncated}` or `{digest}`, for people from elsewhere whose passwords are longer than bcrypt looks.
 #[derive(Clone, PartialEq, Eq)]
 pub struct StoredHash {
     text: String,
+    input: BcryptInput,
     cost: u32,
 }
 
@@ -60,39 +63,34 @@ impl StoredHash {
     /// # Errors
     /// The first reason found that the text cannot be used.
     pub fn parse(text: &str) -> Result<Self, UnusableHash> {
-        match text.as_bytes().get(..4) {
-            Some(b"$2a$" | b"$2b$" | b"$2y$") => {}
-            Some(b"$2x$") => return Err(UnusableHash::SignExtended),
-            _ => return Err(UnusableHash::NotBcrypt),
+        let (input, hash) = BcryptInput::of_stored(text);
+        Ok(Self { text: text.to_owned(), input, cost: cost_of(hash)? })
+    }
+
+    /// The same hash, made by something that cut longer passwords at 72 octets.
+    #[must_use]
+    pub fn by_a_truncating_library(self) -> Self {
+        match self.input {
+            BcryptInput::Whole => {
+                Self { text: format!("{}{}", BcryptInput::Truncated.mark(), self.text), input: BcryptInput::Truncated, ..self }
+            }
+            // Says already how it was made.
+            BcryptInput::Truncated | BcryptInput::Digest => self,
         }
-        if text.len() != LENGTH || !text.is_ascii() {
-            return Err(UnusableHash::WrongLength);
-        }
-        let cost = match text.as_bytes()[4..7] {
-            [tens @ b'0'..=b'9', ones @ b'0'..=b'9', b'$'] => u32::from(tens - b'0') * 10 + u32::from(ones - b'0'),
-            _ => return Err(UnusableHash::MalformedCost),
-        };
-        match cost {
-            ..MIN_COST => return Err(UnusableHash::TooCheap),
-            MIN_COST..=MAX_COST => {}
-            _ => return Err(UnusableHash::TooCostly),
-        }
-        // bcrypt's own parser has the last word: what it refuses it would refuse to verify, and at once instead of after the hashing.
-        if !text.bytes().skip(7).all(|byte| ALPHABET.contains(&byte)) || text.parse::<bcrypt::HashParts>().is_err() {
-            return Err(UnusableHash::Malformed);
-        }
-        Ok(Self { text: text.to_owned(), cost })
     }
 
     /// Hashes a password under a fresh salt. Takes 2^`cost` rounds on the calling thread: never on one that serves requests.
     ///
-    /// The password must fit and the cost be one that [`StoredHash::parse`] accepts; callers inside this room see to both.
+    /// The cost must be one that [`StoredHash::parse`] accepts; callers inside this room see to it. Nothing of a password is ever cut off: what
+    /// is longer than 72 octets is digested first.
     ///
     /// # Errors
     /// [`NoSalt`].
     #[allow(clippy::disallowed_methods, reason = "this is the one place that hashes a password")]
     pub fn make(password: &Password, cost: u32) -> Result<Self, NoSalt> {
-        bcrypt::hash(password.expose(), cost).map(|text| Self { text, cost }).map_err(|_| NoSalt)
+        let input = BcryptInput::of_new(password);
+        let hash = bcrypt::hash(&*input.octets(password.expose().as_bytes()), cost).map_err(|_| NoSalt)?;
+        Ok(Self { text: format!("{}{hash}", input.mark()), input, cost })
     }
 
     /// Whether the password has this hash, compared in constant time. Takes 2^cost rounds on the calling thread.
@@ -100,13 +98,32 @@ impl StoredHash {
     pub(super) fn matches(&self, password: &[u8]) -> bool {
         // The answer is made opaque because a comparison whose outcome nobody reads is dead code to an optimizer,
         // and then the time it was made for would be gone.
-        hint::black_box(bcrypt::verify(password, &self.text).unwrap_or(false))
+        hint::black_box(bcrypt::verify(&*self.input.octets(password), self.bcrypt()).unwrap_or(false))
     }
 
     /// The same salt and digest under another cost: verifying it takes that cost's time and no known password has it.
     pub(super) fn at_cost(&self, cost: u32) -> Self {
-        let (version, salt_and_digest) = (&self.text[..4], &self.text[6..]);
-        Self { text: format!("{version}{cost:02}{salt_and_digest}"), cost }
+        let (version, salt_and_digest) = (&self.bcrypt()[..4], &self.bcrypt()[6..]);
+        Self { text: format!("{}{version}{cost:02}{salt_and_digest}", self.input.mark()), cost, ..*self }
+    }
+
+    /// Whether this can be a hash of the password: not if the password is longer than what made the hash looked at.
+    pub(super) fn can_be_of(&self, password: &Password) -> bool {
+        self.input.can_be_of(password)
+    }
+
+    /// Whether a hash of the same password at this cost should take its place.
+    pub(super) fn is_outdated(&self, cost: u32) -> bool {
+        self.cost < cost || self.is_truncated()
+    }
+
+    /// Whether what made it looked at no more than 72 octets of the password.
+    pub fn is_truncated(&self) -> bool {
+        self.input == BcryptInput::Truncated
+    }
+
+    fn bcrypt(&self) -> &str {
+        &self.text[self.input.mark().len()..]
     }
 
     /// log2 of the rounds.
@@ -118,6 +135,32 @@ impl StoredHash {
     pub fn as_str(&self) -> &str {
         &self.text
     }
+}
+
+/// Of a bcrypt hash without a mark, once all of it is found to be one.
+fn cost_of(hash: &str) -> Result<u32, UnusableHash> {
+    match hash.as_bytes().get(..4) {
+        Some(b"$2a$" | b"$2b$" | b"$2y$") => {}
+        Some(b"$2x$") => return Err(UnusableHash::SignExtended),
+        _ => return Err(UnusableHash::NotBcrypt),
+    }
+    if hash.len() != LENGTH || !hash.is_ascii() {
+        return Err(UnusableHash::WrongLength);
+    }
+    let cost = match hash.as_bytes()[4..7] {
+        [tens @ b'0'..=b'9', ones @ b'0'..=b'9', b'$'] => u32::from(tens - b'0') * 10 + u32::from(ones - b'0'),
+        _ => return Err(UnusableHash::MalformedCost),
+    };
+    match cost {
+        ..MIN_COST => return Err(UnusableHash::TooCheap),
+        MIN_COST..=MAX_COST => {}
+        _ => return Err(UnusableHash::TooCostly),
+    }
+    // bcrypt's own parser has the last word: what it refuses it would refuse to verify, and at once instead of after the hashing.
+    if !hash.bytes().skip(7).all(|byte| ALPHABET.contains(&byte)) || hash.parse::<bcrypt::HashParts>().is_err() {
+        return Err(UnusableHash::Malformed);
+    }
+    Ok(cost)
 }
 
 impl fmt::Debug for StoredHash {

@@ -55,7 +55,7 @@ impl PasswordVerifier {
     /// Rounds spent on anything but the right password: 2^C for the configured cost C. A stored cost c below it takes 2^c for itself
     /// and 2^c + 2^(c+1) + … + 2^(C-1) for dummies, which is 2^C. Only a stored cost above C takes longer, 2^c.
     pub(super) fn verify(&self, password: &Password, stored: Option<&StoredHash>) -> Verdict {
-        match stored.filter(|_| password.fits()) {
+        match stored.filter(|stored| stored.can_be_of(password)) {
             None => {
                 self.spend(password, self.cost);
                 Verdict::Wrong
@@ -70,10 +70,14 @@ impl PasswordVerifier {
         }
     }
 
-    /// A new hash at the configured cost, of a password that fits.
+    /// A new hash at the configured cost.
     pub(super) fn hash(&self, password: &Password) -> Result<StoredHash, NoSalt> {
-        self.count(self.cost);
-        StoredHash::make(password, self.cost)
+        self.hash_at(password, self.cost)
+    }
+
+    fn hash_at(&self, password: &Password, cost: u32) -> Result<StoredHash, NoSalt> {
+        self.count(cost);
+        StoredHash::make(password, cost)
     }
 
     /// Rounds of bcrypt spent so far: the sum of 2^cost over all runs.
@@ -94,10 +98,12 @@ impl PasswordVerifier {
 
     /// Keeping hashes up to date never fails a login: without a salt the old one simply stays.
     fn upgrade(&self, password: &Password, stored: &StoredHash) -> Option<StoredHash> {
-        if stored.cost() >= self.cost {
+        if !stored.is_outdated(self.cost) {
             return None;
         }
-        self.hash(password).inspect_err(|error| log::warn!("a cheap password hash could not be renewed: {error}")).ok()
+        // A dear hash that is replaced for another reason than its cost does not become a cheap one.
+        let cost = self.cost.max(stored.cost());
+        self.hash_at(password, cost).inspect_err(|error| log::warn!("an outdated password hash could not be renewed: {error}")).ok()
     }
 
     fn count(&self, cost: u32) {
@@ -120,6 +126,7 @@ fn nobodys_password() -> Result<Password, NoSalt> {
 #[allow(clippy::unwrap_used, clippy::expect_used)]
 mod tests {
     use super::*;
+    use crate::authority::bcrypt_input::BcryptInput;
 
     const COST: u32 = 6;
 
@@ -218,6 +225,28 @@ mod tests {
         let stored = hash_of(&right, MIN_COST);
         assert!(matches!(look(&verifier, &right, Some(&stored)).0, Verdict::Right { .. }));
         assert_eq!(look(&verifier, &format!("{right}x"), Some(&stored)).0, Verdict::Wrong);
+    }
+
+    #[test]
+    fn c8_of_a_hash_made_by_cutting_the_password_is_right_once_and_from_then_on_all_of_it_counts() {
+        let verifier = PasswordVerifier::new(COST).unwrap();
+        let long = "ab".repeat(40);
+        let stored = StoredHash::parse(hash_of(&long[..72], COST).as_str()).unwrap().by_a_truncating_library();
+        assert_eq!(StoredHash::parse(stored.as_str()).unwrap(), stored);
+        let (verdict, rounds) = look(&verifier, &long, Some(&stored));
+        let Verdict::Right { upgrade: Some(upgrade) } = verdict else { panic!("{verdict:?}") };
+        assert_eq!(rounds, 2 << COST);
+        assert_eq!(look(&verifier, &long, Some(&upgrade)), (Verdict::Right { upgrade: None }, 1 << COST));
+        for cut in [&long[..72], &long[..79], &format!("{long}a")] {
+            assert_eq!(look(&verifier, cut, Some(&upgrade)), (Verdict::Wrong, 1 << COST), "{}", cut.len());
+        }
+        let digested = BcryptInput::Digest.octets(long.as_bytes());
+        assert_eq!(look(&verifier, std::str::from_utf8(&digested).unwrap(), Some(&upgrade)).0, Verdict::Wrong);
+
+        let short = hash_of("short", COST).by_a_truncating_library();
+        let (verdict, _) = look(&verifier, "short", Some(&short));
+        let Verdict::Right { upgrade: Some(upgrade) } = verdict else { panic!("{verdict:?}") };
+        assert!(upgrade.as_str().starts_with("$2b$") && look(&verifier, "wrong", Some(&short)) == (Verdict::Wrong, 1 << COST));
     }
 
     #[test]

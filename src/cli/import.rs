@@ -27,14 +27,15 @@ const BATCH: usize = 1000;
 Examples:
   hallpass user import people.csv --dry-run
   hallpass user import people.csv
-  hallpass user import /etc/apache2/.htpasswd
+  hallpass user import /etc/apache2/.htpasswd --truncated
 
 Forms (by suffix, or --format):
   .csv       a header line, then columns email,password_hash and optionally scopes,roles, in any order
   .jsonl     one object a line with these members
   .htpasswd  user:hash, where the user is an e-mail address
 
-Hashes: bcrypt ($2a$, $2b$, $2y$) of cost 4 to 14. Scopes and roles are space separated. Accounts that exist are never changed.
+Hashes: bcrypt ($2a$, $2b$, $2y$) of cost 4 to 14. hallpass never cuts a password; nearly everything else does (htpasswd, PHP, bcryptjs, Python
+before bcrypt 5), so people with more than 72 bytes can only come along by --truncated. Scopes and roles are space separated. Accounts that exist are never changed.
 Refused lines are reported with number and reason on standard error, the others imported. Exit status: 1 if any was refused.")]
 pub(super) struct Import {
     /// The file; `-` for standard input (with --format).
@@ -42,6 +43,9 @@ pub(super) struct Import {
     /// Report what would happen, and change nothing.
     #[arg(long)]
     dry_run: bool,
+    /// What made these hashes cut passwords at 72 bytes: a longer password is right once, and all of it counts from then on.
+    #[arg(long)]
+    truncated: bool,
     /// The form of the file, whatever its name.
     #[arg(long)]
     format: Option<Format>,
@@ -56,7 +60,7 @@ pub(super) fn run(config: &Config, command: &Import) -> Result<(), Error> {
         format.ok_or_else(|| Error::Usage("the file's name does not tell its form: use --format csv, jsonl or htpasswd".to_owned()))?;
     let (reader, length) =
         open(&command.file).map_err(|error| Error::failed(format!("cannot read {}: {error}", command.file.display())))?;
-    let mut progress = Progress { lines: Lines::of(reader), rows: Rows::of(format), bar: bar(length) };
+    let mut progress = Progress { lines: Lines::of(reader), rows: Rows::of(format), truncated: command.truncated, bar: bar(length) };
     let mut report = Report {
         json: command.json,
         cost: config.password.bcrypt_cost,
@@ -124,6 +128,7 @@ impl Target<'_> {
 struct Progress {
     lines: Lines<Box<dyn BufRead>>,
     rows: Rows,
+    truncated: bool,
     bar: ProgressBar,
 }
 
@@ -175,7 +180,7 @@ impl Progress {
                 Ok(Ok(None)) => {}
                 Ok(Ok(Some(row))) => {
                     batch.numbers.push(number);
-                    batch.rows.push(row);
+                    batch.rows.push(ImportRow { truncated: self.truncated, ..row });
                 }
                 Ok(Err(reason)) if reason.is_fatal() => return Err(Error::failed(format!("line {number}: {reason}"))),
                 Ok(Err(reason)) => batch.refused.push((number, reason.to_string())),

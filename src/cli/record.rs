@@ -97,6 +97,7 @@ pub(super) fn print_in_full(account: &Account) -> Result<(), Error> {
 fn password_state(account: &Account) -> String {
     match account.password_hash.as_ref().map(|hash| StoredHash::parse(hash.expose())) {
         None => "none: nobody can log in".to_owned(),
+        Some(Ok(hash)) if hash.is_truncated() => format!("bcrypt, cost {}, cut at 72 bytes until the next login", hash.cost()),
         Some(Ok(hash)) => format!("bcrypt, cost {}", hash.cost()),
         Some(Err(reason)) => format!("unusable, nobody can log in: {reason}"),
     }

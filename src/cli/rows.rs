@@ -90,7 +90,13 @@ impl Rows {
             Self::Htpasswd if line.starts_with('#') => Ok(None),
             Self::Htpasswd => {
                 let (email, hash) = line.split_once(':').ok_or(NoRow::Htpasswd)?;
-                Ok(Some(ImportRow { email: email.to_owned(), password_hash: hash.into(), scopes: String::new(), roles: String::new() }))
+                Ok(Some(ImportRow {
+                    email: email.to_owned(),
+                    password_hash: hash.into(),
+                    truncated: false,
+                    scopes: String::new(),
+                    roles: String::new(),
+                }))
             }
         }
     }
@@ -132,7 +138,7 @@ impl Columns {
             return Err(NoRow::Disabled);
         }
         let password_hash = cells.get(self.password_hash).unwrap_or_default().into();
-        Ok(ImportRow { email: cell(Some(self.email)), password_hash, scopes: cell(self.scopes), roles: cell(self.roles) })
+        Ok(ImportRow { email: cell(Some(self.email)), password_hash, truncated: false, scopes: cell(self.scopes), roles: cell(self.roles) })
     }
 }
 
@@ -193,7 +199,7 @@ fn object(line: &str) -> Result<ImportRow, NoRow> {
         return Err(NoRow::Disabled);
     }
     let Object { email, password_hash, scopes, roles, .. } = object;
-    Ok(ImportRow { email, password_hash: password_hash.into(), scopes: scopes.into(), roles: roles.into() })
+    Ok(ImportRow { email, password_hash: password_hash.into(), truncated: false, scopes: scopes.into(), roles: roles.into() })
 }
 
 #[cfg(test)]

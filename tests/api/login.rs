@@ -2,7 +2,9 @@
 
 use std::collections::HashSet;
 
+use hallpass::authority::Password;
 use hallpass::authority::account_change::AccountChange;
+use hallpass::authority::password_hash::StoredHash;
 use hallpass::store::account;
 use reqwest::header::{CACHE_CONTROL, CONTENT_TYPE, PRAGMA};
 use serde_json::{Value, json};
@@ -76,6 +78,21 @@ on_each_store! {
             assert_cred(&app, &email, &format!("{password}x")).await;
             assert_cred(&app, &email, &password[1..]).await;
         }
+    }
+
+    async fn c8_a_long_password_from_where_it_was_cut_is_right_once_by_72_bytes_and_then_by_all_of_them(app: TestApp) {
+        let long = "p".repeat(80);
+        let cut = StoredHash::make(&Password::new(long[..72].to_owned()), COST).unwrap();
+        app.add_hashed("strict@example.com", Some(cut.as_str())).await;
+        app.add_hashed("long@example.com", Some(cut.by_a_truncating_library().as_str())).await;
+        assert_cred(&app, "strict@example.com", &long).await;
+        assert_cred(&app, "long@example.com", &format!("q{}", &long[1..])).await;
+        assert_cred(&app, "long@example.com", &format!("{long}\0")).await;
+        assert_eq!(app.login("long@example.com", &long).await.status(), 200);
+        for wrong in [&long[..72], &long[..79], &format!("{long}p")] {
+            assert_cred(&app, "long@example.com", wrong).await;
+        }
+        assert_eq!(app.login("long@example.com", &long).await.status(), 200);
     }
 
     async fn c9_nul_never_makes_two_passwords_equal(app: TestApp) {
@@ -229,7 +246,7 @@ on_each_store! {
         let scope = (0..500).map(|n| format!("scope{n}")).collect::<Vec<_>>().join(" ");
         let new = account::NewAccount {
             email: hallpass::store::Email::parse("many@example.com").unwrap(),
-            password_hash: Some(hallpass::authority::password_hash::StoredHash::make(&hallpass::authority::Password::new(PASSWORD.into()), COST).unwrap().as_str().into()),
+            password_hash: Some(StoredHash::make(&Password::new(PASSWORD.into()), COST).unwrap().as_str().into()),
             scope, roles: vec![],
         };
         account::insert(app.authority.database(), new, 0).await.unwrap();

@@ -65,6 +65,34 @@ fn people_of_apache_python_and_node_keep_their_passwords_and_their_hashes_are_up
 }
 
 #[test]
+fn c8_people_with_more_than_72_bytes_come_along_from_where_passwords_were_cut() {
+    /// Made by Apache 2.4.71: `htpasswd -nbB -C 5 …`, which says nothing of the 8 bytes that it left out.
+    const LINES: &str = "ada@long.example:$2y$05$3AtvOkjduz2bgy.Au94F6uDhg2qwK32Z5hv0ICzdOko1sDINKket2\n";
+    on_every_store(Place::with_keys, |place| {
+        let password = &"correct horse battery staple ".repeat(3)[..80];
+        place.write("strict.htpasswd", LINES.replace("ada", "eve"));
+        place.write("people.htpasswd", LINES);
+        place.run(&["user", "import", "strict.htpasswd"]).ok();
+        place.run(&["user", "import", "people.htpasswd", "--truncated"]).ok();
+        let shown = || place.run(&["user", "show", "ada@long.example"]).ok().stdout;
+        assert!(shown().contains("bcrypt, cost 5, cut at 72 bytes until the next login"), "{}", shown());
+
+        let exported = place.run(&["user", "export", "--with-hashes", "--json"]).ok();
+        let moved = Place::with_keys();
+        moved.write("all.jsonl", exported.stdout);
+        moved.run(&["user", "import", "all.jsonl"]).ok();
+        assert_eq!(moved.serve(&[]).login("ada@long.example", password).0, 200, "the mark goes along");
+
+        let service = place.serve(&[]);
+        assert_eq!(service.login("eve@long.example", password).0, 401);
+        assert_eq!(service.login("ada@long.example", password).0, 200);
+        assert!(shown().contains("bcrypt, cost 10\n"), "{}", shown());
+        assert_eq!(service.login("ada@long.example", &password[..72]).0, 401, "all of it counts now");
+        assert_eq!(service.login("ada@long.example", password).0, 200);
+    });
+}
+
+#[test]
 fn a_file_that_htpasswd_has_just_written_can_be_imported() {
     let place = Place::with_keys();
     let made = Command::new("htpasswd")
