@@ -12,6 +12,7 @@ use sqlx::migrate::Migrator;
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{ConnectOptions, Connection};
+use tokio::runtime::Handle;
 use uuid::{ContextV7, Timestamp, Uuid};
 
 use crate::secret::masked_url;
@@ -28,7 +29,10 @@ macro_rules! on {
                 let $pool = &file.$side;
                 $crate::store::statement::run($limit, || $statement).await
             }
-            $crate::store::Database::Postgres($pool) => $crate::store::statement::run($limit, || $statement).await,
+            $crate::store::Database::Postgres(server) => {
+                let $pool = &server.pool;
+                $crate::store::statement::run($limit, || $crate::store::statement::at_home(&server.home, $statement)).await
+            }
         }
     };
 }
@@ -91,7 +95,7 @@ pub enum Database {
     /// One file on this machine, for one process.
     Sqlite(SqliteFile),
     /// A server, shared by all replicas.
-    Postgres(PgPool),
+    Postgres(PostgresServer),
 }
 
 /// An SQLite file and the connections to it. SQLite lets one connection write at a time and has no queue for the others: they sleep and
@@ -104,17 +108,29 @@ pub struct SqliteFile {
     pub writer: SqlitePool,
 }
 
+/// A PostgreSQL server and the connections to it. A connection is served by the runtime it was made on and is dead when that one ends. Every
+/// HTTP worker has a runtime of its own and ends by itself when the service stops, while another still answers with the connections it left
+/// behind: so all connections belong to the runtime that opened the store, which outlives them.
+#[derive(Clone, Debug)]
+pub struct PostgresServer {
+    /// The open connections.
+    pub pool: PgPool,
+    /// The runtime they are made on.
+    pub home: Handle,
+}
+
 impl Database {
     /// Opens `sqlite:FILE` or `postgres://…` without connecting: a server that is down is no error here but one of the first statement.
-    /// A missing SQLite file is created empty, readable by its owner only. Must be called inside the runtime.
+    /// A missing SQLite file is created empty, readable by its owner only. Must be called inside the runtime, which has to run as long
+    /// as statements do.
     ///
     /// # Errors
     /// [`Error::Address`]: the address cannot be read, or the file cannot be created.
     pub fn open(url: &str, max_connections: u32) -> Result<Self, Error> {
-        if tokio::runtime::Handle::try_current().is_err() {
+        let Ok(home) = Handle::try_current() else {
             return Err(Error::Address { address: masked_url(url), problem: "can only be opened inside the runtime".to_owned() });
-        }
-        if url.starts_with("sqlite:") { open_sqlite(url, max_connections) } else { open_postgres(url, max_connections) }
+        };
+        if url.starts_with("sqlite:") { open_sqlite(url, max_connections) } else { open_postgres(url, max_connections, home) }
     }
 
     /// Whether there is anything to open: not when it is an SQLite file that has not been made yet. Creates nothing, connects to nothing.
@@ -132,9 +148,9 @@ impl Database {
             match self {
                 Self::Sqlite(file) => migrate_sqlite(file.writer.connect_options().as_ref()).await,
                 // Whoever may not change tables can start once somebody else has.
-                Self::Postgres(pool) => match inspection::schema(self).await? {
+                Self::Postgres(server) => match inspection::schema(self).await? {
                     inspection::Schema::Current(_) => Ok(()),
-                    _ => migrate_postgres(pool.connect_options().as_ref()).await,
+                    _ => migrate_postgres(server.pool.connect_options().as_ref()).await,
                 },
             }
         };
@@ -154,7 +170,7 @@ impl Database {
     pub fn connections(&self) -> Connections {
         match self {
             Self::Sqlite(file) => Connections::of(&file.readers) + Connections::of(&file.writer),
-            Self::Postgres(pool) => Connections::of(pool),
+            Self::Postgres(server) => Connections::of(&server.pool),
         }
     }
 
@@ -165,7 +181,7 @@ impl Database {
                 file.readers.close().await;
                 file.writer.close().await;
             }
-            Self::Postgres(pool) => pool.close().await,
+            Self::Postgres(server) => server.pool.close().await,
         }
     }
 }
@@ -208,7 +224,7 @@ fn create_file(path: &std::path::Path) -> std::io::Result<()> {
     }
 }
 
-fn open_postgres(url: &str, max_connections: u32) -> Result<Database, Error> {
+fn open_postgres(url: &str, max_connections: u32, home: Handle) -> Result<Database, Error> {
     let problem = "cannot be read: write sqlite:FILE or postgres://user:password@host/name".to_owned();
     let refused = Error::Address { address: masked_url(url), problem };
     if !url.starts_with("postgres://") && !url.starts_with("postgresql://") {
@@ -230,7 +246,7 @@ fn open_postgres(url: &str, max_connections: u32) -> Result<Database, Error> {
                 ready.map_err(|_| sqlx::Error::PoolTimedOut)?.map(|()| true)
             })
         });
-    Ok(Database::Postgres(pool.connect_lazy_with(options)))
+    Ok(Database::Postgres(PostgresServer { pool: pool.connect_lazy_with(options), home }))
 }
 
 /// The write lock is taken first and held throughout: SQLite has no other lock for two processes that both find an empty file.

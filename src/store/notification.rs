@@ -31,10 +31,10 @@ impl Listener {
     /// # Errors
     /// [`Error::Unavailable`], always for SQLite.
     pub async fn connect(database: &Database) -> Result<Self, Error> {
-        let Database::Postgres(pool) = database else {
+        let Database::Postgres(server) = database else {
             return Err(Error::unavailable("SQLite announces nothing"));
         };
-        within(statement::LIMIT, Self::connect_to(pool)).await
+        within(statement::LIMIT, Self::connect_to(&server.pool)).await
     }
 
     async fn connect_to(pool: &PgPool) -> Result<Self, Error> {

@@ -1,9 +1,12 @@
 //! How a statement, or several that belong together, is run: never longer than the limit, and again when the server has rolled it back for
 //! somebody else's sake.
 
+use std::future::poll_fn;
+use std::pin::pin;
 use std::time::Duration;
 
 use sqlx::Connection as _;
+use tokio::runtime::Handle;
 
 use super::{Database, Error};
 
@@ -33,6 +36,16 @@ where
             Ok(outcome) => return outcome.map_err(Error::from),
         }
     }
+}
+
+/// Runs what opens connections, waits for them or gives them back as if on the runtime `home`, whoever waits for the outcome.
+pub(super) async fn at_home<F: Future>(home: &Handle, work: F) -> F::Output {
+    let mut work = pin!(work);
+    poll_fn(|context| {
+        let _home = home.enter();
+        work.as_mut().poll(context)
+    })
+    .await
 }
 
 fn was_rolled_back(error: &sqlx::Error) -> bool {

@@ -13,7 +13,7 @@ use hallpass::clock::{Clock, TestClock};
 use hallpass::config::Config;
 use hallpass::serve;
 use hallpass::store::account::{self, NewAccount};
-use hallpass::store::{Database, Email};
+use hallpass::store::{Database, Email, PostgresServer};
 use hallpass::token::KeyRing;
 use reqwest::{Client, RequestBuilder, Response};
 use serde_json::{Value, json};
@@ -157,7 +157,7 @@ impl TestApp {
     pub async fn raw_sql(&self, sql: &str) {
         match self.authority.database() {
             Database::Sqlite(file) => drop(sqlx::raw_sql(sqlx::AssertSqlSafe(sql)).execute(&file.writer).await.unwrap()),
-            Database::Postgres(pool) => drop(sqlx::raw_sql(sqlx::AssertSqlSafe(sql)).execute(pool).await.unwrap()),
+            Database::Postgres(PostgresServer { pool, .. }) => drop(sqlx::raw_sql(sqlx::AssertSqlSafe(sql)).execute(pool).await.unwrap()),
         }
     }
 

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use hallpass::store::Database;
+use hallpass::store::{Database, PostgresServer};
 
 use crate::app::{EMAIL, PASSWORD, TestApp, config, on_each_store, text};
 
@@ -72,7 +72,7 @@ on_each_store! {
 
     async fn l21_a_database_whose_clock_is_weeks_off_decides_nothing(app: TestApp) {
         // The clock of the service stands in 2027, that of the database does not.
-        if let Database::Postgres(pool) = app.authority.database() {
+        if let Database::Postgres(PostgresServer { pool, .. }) = app.authority.database() {
             let theirs: i64 = sqlx::query_scalar("SELECT CAST(EXTRACT(EPOCH FROM now()) AS BIGINT)").fetch_one(pool).await.unwrap();
             assert!((theirs - app.clock.now()).abs() > 3600, "this proves nothing from that day on");
         }

@@ -105,7 +105,7 @@ on_each_store! {
         let damage = "UPDATE account SET scopes = 'a  \"b' WHERE email = 'damaged@example.com'";
         match app.authority.database() {
             hallpass::store::Database::Sqlite(file) => sqlx::raw_sql(damage).execute(&file.writer).await.map(|_| ()).unwrap(),
-            hallpass::store::Database::Postgres(pool) => sqlx::raw_sql(damage).execute(pool).await.map(|_| ()).unwrap(),
+            hallpass::store::Database::Postgres(hallpass::store::PostgresServer { pool, .. }) => sqlx::raw_sql(damage).execute(pool).await.map(|_| ()).unwrap(),
         }
         assert_eq!(app.login("damaged@example.com", PASSWORD).await.status(), 401);
         app.assert_sound().await;
@@ -118,7 +118,7 @@ on_each_store! {
                 let trigger = "CREATE TRIGGER no_update BEFORE UPDATE OF password_hash ON account BEGIN SELECT RAISE(ABORT, 'read only'); END";
                 sqlx::raw_sql(trigger).execute(&file.writer).await.map(|_| ()).unwrap();
             }
-            hallpass::store::Database::Postgres(pool) => {
+            hallpass::store::Database::Postgres(hallpass::store::PostgresServer { pool, .. }) => {
                 let trigger = "CREATE FUNCTION no_update() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'read only'; END $$;
                     CREATE TRIGGER no_update BEFORE UPDATE OF password_hash ON account FOR EACH ROW EXECUTE FUNCTION no_update()";
                 sqlx::raw_sql(trigger).execute(pool).await.map(|_| ()).unwrap();

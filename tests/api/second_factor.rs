@@ -123,7 +123,7 @@ on_each_store! {
             hallpass::store::Database::Sqlite(file) => {
                 sqlx::query_scalar("SELECT secret || kid || recovery_codes FROM second_factor").fetch_one(&file.readers).await
             }
-            hallpass::store::Database::Postgres(pool) => {
+            hallpass::store::Database::Postgres(hallpass::store::PostgresServer { pool, .. }) => {
                 sqlx::query_scalar("SELECT secret || kid || recovery_codes FROM second_factor").fetch_one(pool).await
             }
         };

@@ -126,7 +126,7 @@ on_each_store! {
             let select = "SELECT address_mac FROM throttle";
             match app.authority.database() {
                 hallpass::store::Database::Sqlite(file) => sqlx::query_scalar(select).fetch_all(&file.readers).await.unwrap(),
-                hallpass::store::Database::Postgres(pool) => sqlx::query_scalar(select).fetch_all(pool).await.unwrap(),
+                hallpass::store::Database::Postgres(hallpass::store::PostgresServer { pool, .. }) => sqlx::query_scalar(select).fetch_all(pool).await.unwrap(),
             }
         };
         let macs = rows().await;

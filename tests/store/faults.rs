@@ -44,7 +44,7 @@ async fn l6_when_every_connection_is_busy_the_wait_ends_with_unavailable() {
                 ended(narrow.ping()).await.unwrap();
                 drop(busy);
             }
-            Database::Postgres(pool) => {
+            Database::Postgres(PostgresServer { pool, .. }) => {
                 let busy = pool.acquire().await.unwrap();
                 assert_unavailable(&ended(narrow.ping()).await);
                 drop(busy);
@@ -166,7 +166,7 @@ async fn a_conflict_or_a_failure_shows_neither_values_nor_sql() {
 #[tokio::test]
 async fn l5_the_server_itself_gives_up_a_statement_after_three_seconds() {
     on_postgres(|store| async move {
-        let Database::Postgres(pool) = &store.database else { panic!() };
+        let Database::Postgres(PostgresServer { pool, .. }) = &store.database else { panic!() };
         let limit: String = sqlx::query_scalar("SHOW statement_timeout").fetch_one(pool).await.unwrap();
         assert_eq!(limit, "3s");
         let slow = ended(sqlx::query("SELECT pg_sleep(20)").execute(pool)).await.unwrap_err();

@@ -24,7 +24,7 @@ use hallpass::secret::Secret;
 use hallpass::store::account::{Account, NewAccount};
 use hallpass::store::account_edit::{Edit, LastAdmin};
 use hallpass::store::audit::Entry;
-use hallpass::store::{self, Database, Email, Error};
+use hallpass::store::{self, Database, Email, Error, PostgresServer};
 use sqlx::AssertSqlSafe;
 
 const NOW: i64 = 1_800_000_000;
@@ -41,7 +41,7 @@ impl Store {
     async fn raw(&self, sql: &str) {
         match &self.database {
             Database::Sqlite(file) => drop(sqlx::raw_sql(AssertSqlSafe(sql)).execute(&file.writer).await.unwrap()),
-            Database::Postgres(pool) => drop(sqlx::raw_sql(AssertSqlSafe(sql)).execute(pool).await.unwrap()),
+            Database::Postgres(PostgresServer { pool, .. }) => drop(sqlx::raw_sql(AssertSqlSafe(sql)).execute(pool).await.unwrap()),
         }
     }
 
@@ -49,7 +49,7 @@ impl Store {
     async fn count(&self, sql: &str) -> usize {
         match &self.database {
             Database::Sqlite(file) => sqlx::raw_sql(AssertSqlSafe(sql)).fetch_all(&file.writer).await.unwrap().len(),
-            Database::Postgres(pool) => sqlx::raw_sql(AssertSqlSafe(sql)).fetch_all(pool).await.unwrap().len(),
+            Database::Postgres(PostgresServer { pool, .. }) => sqlx::raw_sql(AssertSqlSafe(sql)).fetch_all(pool).await.unwrap().len(),
         }
     }
 

@@ -45,7 +45,7 @@ impl Running {
 
 /// How many connections of this database listen.
 async fn listening(store: &Store) -> i64 {
-    let Database::Postgres(pool) = &store.database else { panic!() };
+    let Database::Postgres(PostgresServer { pool, .. }) = &store.database else { panic!() };
     let count = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND query LIKE 'LISTEN%'";
     sqlx::query_scalar(count).fetch_one(pool).await.unwrap()
 }

@@ -18,7 +18,7 @@ async fn fail(store: &Store, code: &str, times: i64) {
 }
 
 async fn tries(store: &Store) -> i64 {
-    let Database::Postgres(pool) = &store.database else { panic!() };
+    let Database::Postgres(PostgresServer { pool, .. }) = &store.database else { panic!() };
     sqlx::query_scalar("SELECT last_value FROM tries").fetch_one(pool).await.unwrap()
 }
 
@@ -122,6 +122,42 @@ async fn l12_a_full_sqlite_file_is_unavailable_to_writers_and_mends_itself() {
         let Database::Sqlite(file) = &store.database else { panic!() };
         let sound: String = sqlx::query_scalar("PRAGMA integrity_check").fetch_one(&file.readers).await.unwrap();
         assert_eq!(sound, "ok");
+    })
+    .await;
+}
+
+/// Another thread's runtime, as an HTTP worker has one: it makes the first connection, and ends when told.
+fn worker(database: Database) -> (std::thread::JoinHandle<()>, tokio::sync::oneshot::Sender<()>, tokio::sync::oneshot::Receiver<()>) {
+    let ((end, ended), (made, is_made)) = (tokio::sync::oneshot::channel(), tokio::sync::oneshot::channel());
+    let thread = std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            database.ping().await.unwrap();
+            made.send(()).unwrap();
+            ended.await.unwrap();
+        });
+    });
+    (thread, end, is_made)
+}
+
+#[tokio::test]
+async fn n5_a_worker_that_has_ended_leaves_its_connections_to_those_who_still_answer() {
+    on_postgres(|store| async move {
+        let database = Database::open(&store.url, 1).unwrap();
+        let (thread, end, is_made) = worker(database.clone());
+        is_made.await.unwrap();
+        // The only connection is at work for us while the one who made it goes.
+        let mut locker = <sqlx::PgConnection as sqlx::Connection>::connect(&store.url).await.unwrap();
+        sqlx::raw_sql("BEGIN; LOCK TABLE account IN ACCESS EXCLUSIVE MODE").execute(&mut locker).await.unwrap();
+        let asked = tokio::spawn(async move { database.ping().await });
+        let waiting = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
+        while sqlx::query_scalar::<_, i64>(waiting).fetch_one(&mut locker).await.unwrap() == 0 {
+            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+        }
+        end.send(()).unwrap();
+        thread.join().unwrap();
+        sqlx::raw_sql("COMMIT").execute(&mut locker).await.unwrap();
+        asked.await.unwrap().unwrap();
     })
     .await;
 }

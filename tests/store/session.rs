@@ -285,7 +285,7 @@ async fn a_revocation_that_names_no_known_claim_or_has_no_time_cannot_be_written
             let insert = format!("INSERT INTO revocation (kind, id, issued_before, until, recorded_at) VALUES ({values})");
             let refused = match &store.database {
                 Database::Sqlite(file) => sqlx::raw_sql(AssertSqlSafe(insert)).execute(&file.writer).await.is_err(),
-                Database::Postgres(pool) => sqlx::raw_sql(AssertSqlSafe(insert)).execute(pool).await.is_err(),
+                Database::Postgres(PostgresServer { pool, .. }) => sqlx::raw_sql(AssertSqlSafe(insert)).execute(pool).await.is_err(),
             };
             assert!(refused, "{values}");
         }
