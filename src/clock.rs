@@ -61,6 +61,12 @@ fn seconds_since_1970(time: SystemTime) -> i64 {
     time.duration_since(UNIX_EPOCH).map_or_else(|before| -seconds(before.duration()), seconds)
 }
 
+/// Milliseconds since 1970, for ids that carry the moment they were made at and never decide anything.
+#[allow(clippy::disallowed_methods, reason = "this is the one place that reads the wall clock")]
+pub(crate) fn unix_millis() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
+}
+
 /// A clock for tests. Clones share one time.
 #[derive(Clone, Debug)]
 pub struct TestClock(Arc<Times>);

@@ -12,6 +12,7 @@ pub mod error;
 pub mod form;
 pub mod forwarded;
 mod refused_use_case;
+pub mod request_id;
 mod session_status;
 pub mod traffic;
 
@@ -20,8 +21,9 @@ pub use client::{TrustedProxies, address_of, device};
 pub use client_auth::PresentedClient;
 pub use cookie::{Cookies, Transport};
 pub use cors::Cors;
-pub use envelope::{RequestId, envelope};
+pub use envelope::envelope;
 pub use error::Error;
 pub use form::FormBody;
 pub use forwarded::client_address;
+pub use request_id::RequestId;
 pub use traffic::Traffic;

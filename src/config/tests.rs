@@ -36,6 +36,7 @@ fn without_a_file_the_defaults_hold() {
         &[("token.issuer", "http://127.0.0.1:8080".to_owned())],
     )
     .unwrap();
+    // H23: nothing but this machine reaches it until somebody says so.
     assert_eq!(config.server.listen.to_string(), "127.0.0.1:8080");
     assert_eq!(config.database.url.expose(), "sqlite:hallpass.db");
     assert_eq!(config.database.max_connections, 10);
@@ -177,7 +178,7 @@ fn k10_unknown_settings_are_refused_and_named_wherever_they_come_from() {
 }
 
 #[test]
-fn k11_values_out_of_range_are_refused_with_the_range() {
+fn k11_k13_values_out_of_range_are_refused_with_the_range() {
     for (section, line, range) in [
         ("token", "access_ttl = \"0s\"", "\"1m\" to \"1h\""),
         ("token", "access_ttl = \"59s\"", "\"1m\" to \"1h\""),

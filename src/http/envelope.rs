@@ -7,50 +7,27 @@ use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::error::InternalError;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{
-    CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, REFERRER_POLICY, STRICT_TRANSPORT_SECURITY,
-    VARY, X_CONTENT_TYPE_OPTIONS,
+    CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderValue, REFERRER_POLICY, STRICT_TRANSPORT_SECURITY, VARY,
+    X_CONTENT_TYPE_OPTIONS,
 };
 use actix_web::middleware::Next;
 use actix_web::web::Data;
 use actix_web::{HttpMessage as _, HttpResponse, ResponseError as _};
 use futures_util::FutureExt as _;
-use uuid::Uuid;
 
 use super::access_log::AccessLine;
 use super::address_of;
 use super::connection::Connection;
 use super::cors::{self, Page};
 use super::error::Problem;
-use super::{Cors, Error};
+use super::request_id::X_REQUEST_ID;
+use super::{Cors, Error, RequestId};
 use crate::authority;
 use crate::caller::Caller;
 use crate::guard::csrf;
 
 /// The longest request target that is looked at, in bytes.
 const MAX_URI_BYTES: usize = 8 * 1024;
-
-const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
-
-/// The id of a request: in the answer, in a problem's body, and in every log line about it.
-#[derive(Clone, Debug)]
-pub struct RequestId(String);
-
-impl RequestId {
-    /// The caller's own id if it is harmless, else a new UUIDv7.
-    fn of(headers: &HeaderMap) -> Self {
-        let sent = headers.get(X_REQUEST_ID).and_then(|value| value.to_str().ok()).filter(|id| is_harmless(id));
-        Self(sent.map_or_else(|| Uuid::now_v7().to_string(), str::to_owned))
-    }
-
-    /// The id's text.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-fn is_harmless(id: &str) -> bool {
-    (1..=64).contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
-}
 
 /// How an error is written: everything is a problem (RFC 9457) but what OAuth's own endpoints say (RFC 6749 s5.2), whatever went wrong there.
 #[derive(Clone, Copy)]
@@ -204,21 +181,4 @@ fn put_on(mut response: HttpResponse, dress: &Dress) -> HttpResponse {
         headers.insert(X_REQUEST_ID, id);
     }
     response
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn o9_only_a_harmless_request_id_is_taken_over() {
-        for (sent, taken) in [("abc-123", true), ("", false), ("a b", false), ("a\u{7f}", false), ("x_y", false)] {
-            let mut headers = HeaderMap::new();
-            if let Ok(value) = HeaderValue::from_str(sent) {
-                headers.insert(X_REQUEST_ID, value);
-            }
-            assert_eq!(RequestId::of(&headers).as_str() == sent, taken, "{sent:?}");
-        }
-        assert!(!is_harmless(&"a".repeat(65)) && is_harmless(&"a".repeat(64)));
-    }
 }

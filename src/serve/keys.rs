@@ -94,3 +94,37 @@ pub(super) fn self_test(config: &Config, signer: &Signer, verifier: &Verifier, n
     let token = signer.sign(&claims).map_err(|error| Error::SelfTest(error.to_string()))?;
     verifier.verify(token, now).map(|_| ()).map_err(|error| Error::SelfTest(error.to_string()))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::error::Error as _;
+
+    use super::*;
+
+    const NOW: i64 = 1_800_000_000;
+
+    fn config() -> Config {
+        let settings = [
+            ("keys.secret", "base64url:ERITFBUWFxgZGhscHR4fICEiIyQlJicoKSorLC0uLzA".to_owned()),
+            ("token.issuer", "https://auth.example.com".to_owned()),
+        ];
+        Config::load(None, std::iter::empty(), &settings).unwrap()
+    }
+
+    #[test]
+    fn k20_a_signature_that_cannot_be_verified_is_found_before_anybody_is_served() {
+        let config = config();
+        let tokens = tokens(&config, NOW).unwrap();
+        let signer = |secret: &str| Signer::new(&KeyRing::from_secret(secret).unwrap()).unwrap();
+        assert!(self_test(&config, &tokens.keys().signer, &tokens.verifier, NOW).is_ok());
+        let other = signer("base64url:gYKDhIWGh4iJiouMjY6PkJGSk5SVlpeYmZqbnJ2en6A");
+        let error = self_test(&config, &other, &tokens.verifier, NOW).unwrap_err();
+        assert!(matches!(error, Error::SelfTest(_)) && error.source().is_none(), "{error}");
+        // A setting that makes every token one that is not ours.
+        let elsewhere = Config {
+            token: crate::config::Token { issuer: "https://elsewhere.example".to_owned(), ..config.token.clone() },
+            ..config.clone()
+        };
+        assert!(matches!(self_test(&elsewhere, &tokens.keys().signer, &tokens.verifier, NOW), Err(Error::SelfTest(_))));
+    }
+}

@@ -126,6 +126,16 @@ on_each_store! {
         }
     }
 
+    async fn h20_where_there_is_no_decision_nobody_passes_and_nobody_is_named(app: TestApp) {
+        let token = app.token().await;
+        let long = format!("?scope={}", "a".repeat(9000));
+        for query in ["?max_age=99999999999999999999", "?scope=%ff", "?scope=%00", "?role=%22%0d%0ax-auth-subject:x", long.as_str()] {
+            let response = asked(&app, &token, query).await;
+            assert!(matches!(response.status().as_u16(), 403 | 414), "{query}: {}", response.status());
+            assert!(IDENTITY.iter().all(|name| !response.headers().contains_key(*name)));
+        }
+    }
+
     async fn e4_e7_a_cookie_from_elsewhere_is_refused_whatever_the_method(app: TestApp, |config| config.server.cors_origins = vec!["https://app.example.com".into()]) {
         let token = app.token().await;
         let asked = async |method: &str, site: Option<&str>, origin: Option<&str>| {

@@ -4,6 +4,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stderr)]
 
+mod absent;
 mod account;
 mod admin_clients;
 mod admin_users;

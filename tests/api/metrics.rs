@@ -123,7 +123,7 @@ on_each_store! {
         assert!(page.contains(r#"method="other",route="unmatched",status="404""#) && page.contains(r#"route="/sessions/{id}""#));
     }
 
-    async fn operators_with_an_address_of_their_own_find_metrics_and_probes_there_and_nobody_else_does(
+    async fn h23_operators_with_an_address_of_their_own_find_metrics_and_probes_there_and_nobody_else_does(
         app: TestApp,
         |config| config.server.ops_listen = Some("127.0.0.1:0".parse().unwrap())
     ) {

@@ -1,6 +1,10 @@
 //! `POST /oauth/token`: group F of the threats.
 
+use std::time::Duration;
+
 use futures_util::future::join_all;
+use hallpass::authority::clients::{ClientChange, Clients};
+use hallpass::clock::Clock;
 use hallpass::store::audit;
 use reqwest::header::{AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, PRAGMA};
 use serde_json::{Value, json};
@@ -231,6 +235,22 @@ on_each_store! {
         assert_eq!((token_status(&app, &first).await, token_status(&app, &second).await), (200, 200));
         let third = rotate().await;
         assert_eq!((token_status(&app, &first).await, token_status(&app, &second).await, token_status(&app, &third).await), (401, 200, 200));
+    }
+
+    async fn f13_f16_what_another_process_takes_from_a_client_is_gone_here_after_a_second(app: TestApp) {
+        let elsewhere = Clients::new(app.authority.database().clone(), Clock::Test(app.clock.clone()));
+        let (narrowed, rotated) = (app.machine("narrowed", "a b").await, app.machine("rotated", "a").await);
+        let client = async |machine: &Machine| elsewhere.by_id(&machine.id).await.unwrap();
+        let scope = async |machine| text(&app.ask(machine, "/oauth/token", &[GRANT]).await.json().await.unwrap(), "scope");
+        // Everybody is known here when it happens elsewhere.
+        assert_eq!((scope(&narrowed).await.as_str(), token_status(&app, &rotated).await), ("a b", 200));
+        let change = ClientChange { scopes: Some(vec!["a".into()]), ..ClientChange::default() };
+        elsewhere.change(&narrowed.id, &change).await.unwrap();
+        for _ in 0..2 {
+            elsewhere.rotate_secret(client(&rotated).await).await.unwrap();
+        }
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        assert_eq!((scope(&narrowed).await.as_str(), token_status(&app, &rotated).await), ("a", 401));
     }
 
     async fn d1_d4_the_public_client_refreshes_as_people_do(app: TestApp) {

@@ -8,6 +8,7 @@ mod import;
 mod key;
 mod logs;
 mod program;
+mod randomness;
 mod rolling;
 mod rotation;
 mod serve;
