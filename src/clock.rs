@@ -62,6 +62,7 @@ fn seconds_since_1970(time: SystemTime) -> i64 {
 }
 
 /// Milliseconds since 1970, for ids that carry the moment they were made at and never decide anything.
+#[cfg(feature = "service")]
 #[allow(clippy::disallowed_methods, reason = "this is the one place that reads the wall clock")]
 pub(crate) fn unix_millis() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
