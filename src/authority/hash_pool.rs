@@ -19,6 +19,9 @@ use crate::tally::Durations;
 /// The lowest priority that Linux gives an ordinary thread.
 const LOWEST_PRIORITY: i32 = 19;
 
+/// From how many of the last runs it is told how long the next ones take.
+const REMEMBERED: usize = 8;
+
 /// How much is run, and how much may wait for it.
 #[derive(Clone, Copy, Debug)]
 pub struct PoolSettings {
@@ -81,8 +84,24 @@ struct State {
     waiting: VecDeque<Job>,
     running: usize,
     tickets: u64,
+    /// How long the last few took. The fastest of them tells what a turn takes: the others were held up by something that may be over.
+    last_runs: [Duration; REMEMBERED],
     totals: PoolTotals,
     ended: bool,
+}
+
+impl State {
+    fn ended_after(&mut self, run: Duration) {
+        self.running -= 1;
+        self.totals.run.add(run);
+        self.last_runs.rotate_right(1);
+        self.last_runs[0] = run;
+    }
+
+    /// Zero until enough has been run to tell.
+    fn fastest_run(&self) -> Duration {
+        self.last_runs.iter().copied().min().unwrap_or_default()
+    }
 }
 
 struct Job {
@@ -135,6 +154,16 @@ impl HashPool {
     pub fn load(&self) -> PoolLoad {
         let state = self.0.shared.lock();
         PoolLoad { running: state.running, waiting: state.waiting.len() }
+    }
+
+    /// Whether a caller who comes after so many others can expect its turn in time, by the fastest of what was run lately. Whoever is told so
+    /// at once spares itself the wait, and others the work that comes before it. With a thread to spare it always can.
+    pub fn is_in_time(&self, others: usize) -> bool {
+        let (threads, state) = (self.0.settings.threads.max(1), self.0.shared.lock());
+        let others = others.max(state.running + state.waiting.len());
+        let turns = u32::try_from((others + 1).saturating_sub(threads)).unwrap_or(u32::MAX);
+        let in_parallel = u32::try_from(threads).unwrap_or(u32::MAX);
+        state.fastest_run().saturating_mul(turns) <= self.0.settings.queue_timeout.saturating_mul(in_parallel)
     }
 
     /// What has gone on since the start.
@@ -198,10 +227,7 @@ impl Shared {
             let _ = job.begun.send(());
             let started = Instant::now();
             let deliver = (job.work)();
-            let mut state = self.lock();
-            state.running -= 1;
-            state.totals.run.add(started.elapsed());
-            drop(state);
+            self.lock().ended_after(started.elapsed());
             deliver();
         }
     }
@@ -358,6 +384,41 @@ mod tests {
         until("idle", || pool.load().running == 0).await;
         drop(hold(&pool).await);
         assert_eq!(ran.load(Ordering::SeqCst), 0, "served in order, so what was left would have been run by now");
+    }
+
+    #[tokio::test]
+    async fn m1_whoever_cannot_expect_a_turn_in_time_is_told_so_and_a_free_thread_is_always_in_time() {
+        let timeout = Duration::from_secs(2);
+        let pool = pool(2, 64, timeout);
+        assert!(pool.is_in_time(65), "nothing is known yet");
+        let usual = |run| pool.0.shared.lock().last_runs = [run; REMEMBERED];
+        // Two threads, a quarter of a second each: eight turns fit into two seconds, and the first two need not wait.
+        usual(Duration::from_millis(250));
+        let in_time: Vec<usize> = (0..66).filter(|others| pool.is_in_time(*others)).collect();
+        assert_eq!(in_time, (0..=17).collect::<Vec<_>>());
+        usual(Duration::MAX);
+        assert!(pool.is_in_time(1) && !pool.is_in_time(2));
+        let mut state = pool.0.shared.lock();
+        state.running += 1;
+        state.ended_after(Duration::from_millis(250));
+        drop(state);
+        assert!(pool.is_in_time(17), "what held the others up may be over");
+    }
+
+    #[tokio::test]
+    async fn m1_those_before_in_the_queue_count_whoever_they_are() {
+        let pool = pool(1, 8, Duration::from_secs(1));
+        let held = hold(&pool).await;
+        pool.0.shared.lock().last_runs = [Duration::from_millis(600); REMEMBERED];
+        assert!(pool.is_in_time(0));
+        let other = tokio::spawn({
+            let pool = pool.clone();
+            async move { pool.run(|| ()).await }
+        });
+        until("waits", || pool.load().waiting == 1).await;
+        assert!(!pool.is_in_time(0));
+        drop(held);
+        other.await.unwrap().unwrap();
     }
 
     #[tokio::test]

@@ -79,6 +79,8 @@ pub struct Hasher {
     verifier: Arc<PasswordVerifier>,
     pool: HashPool,
     places: Arc<Semaphore>,
+    /// How many places there are.
+    capacity: usize,
 }
 
 /// One of those who were let in, until it is dropped.
@@ -93,8 +95,9 @@ impl Hasher {
     pub fn start(settings: HasherSettings) -> Result<Self, StartError> {
         let HasherSettings { cost, threads, queue, queue_timeout } = settings;
         let verifier = Arc::new(PasswordVerifier::new(cost)?);
-        let places = Arc::new(Semaphore::new(threads.max(1).saturating_add(queue)));
-        Ok(Self { verifier, pool: HashPool::start(PoolSettings { threads, queue, queue_timeout })?, places })
+        let capacity = threads.max(1).saturating_add(queue);
+        let pool = HashPool::start(PoolSettings { threads, queue, queue_timeout })?;
+        Ok(Self { verifier, pool, places: Arc::new(Semaphore::new(capacity)), capacity })
     }
 
     /// Whether this is the password of the stored hash.
@@ -114,13 +117,15 @@ impl Hasher {
         Ok(self.pool.run(move || verifier.verify(&password, stored.as_ref())).await?)
     }
 
-    /// Lets in as many at once as the threads and their queue have places for, for those who have to ask the store before they come with a
-    /// password: in a flood, the store would otherwise work for hundreds who are then told that it is busy.
+    /// Lets in as many at once as the threads and their queue have places for and can expect their turn in time, for those who have to ask the
+    /// store before they come with a password: in a flood, the store would otherwise work for hundreds who are then told that it is busy.
     ///
     /// # Errors
     /// [`HashingError::Busy`].
     pub fn enter(&self) -> Result<Entered, HashingError> {
-        Arc::clone(&self.places).try_acquire_owned().map(Entered).map_err(|_| HashingError::Busy)
+        let place = Arc::clone(&self.places).try_acquire_owned().map_err(|_| HashingError::Busy)?;
+        let others = self.capacity.saturating_sub(self.places.available_permits() + 1);
+        self.pool.is_in_time(others).then_some(Entered(place)).ok_or(HashingError::Busy)
     }
 
     /// A new hash of a password, at the configured cost.

@@ -200,6 +200,8 @@ pub fn config(url: &str) -> Config {
     ];
     let mut config = Config::load(None, std::iter::empty(), &overrides).unwrap();
     config.password.bcrypt_cost = COST;
+    // The hashing threads give way to whatever else this machine does.
+    config.password.queue_timeout = Duration::from_secs(30);
     // Every test comes from one address, many times a second.
     config.limits.login_per_ip = None;
     config.limits.refresh_per_session = None;

@@ -41,7 +41,7 @@ pub const ROUTES: [(&str, &str); 32] = [
 ];
 
 on_each_store! {
-    async fn e25_every_answer_has_the_headers_of_the_contract(app: TestApp) {
+    async fn e25_o10_every_answer_has_the_headers_of_the_contract(app: TestApp) {
         for path in ["/me", "/livez", "/readyz", "/login", "/nothing/here"] {
             let response = app.get(path).send().await.unwrap();
             let header = |name: &str| response.headers().get(name).map(|value| value.to_str().unwrap().to_owned());
@@ -63,7 +63,7 @@ on_each_store! {
         }
     }
 
-    async fn problems_are_of_one_form(app: TestApp) {
+    async fn i24_i25_problems_are_of_one_form_whatever_is_asked_for(app: TestApp) {
         for (path, status, code) in [("/me", 401, "missing_token"), ("/nothing", 404, "not_found"), ("/login", 405, "method_not_allowed")] {
             let response = app.get(path).header("accept", "text/html").send().await.unwrap();
             assert_eq!(response.headers()["content-type"], "application/problem+json", "i24 {path}");

@@ -158,7 +158,7 @@ async fn i13_long_targets_and_heads_are_refused() {
 }
 
 #[actix_web::test]
-async fn i16_only_the_exact_path_is_a_route() {
+async fn i16_i25_only_the_exact_path_is_a_route() {
     let app = sqlite().await;
     for path in ["//me", "/me/", "/ME", "/me%00", "/me;a", "/./me", "/x/../me", "/me%2f", "/me.json"] {
         let answer = app.raw(format!("GET {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n")).await;
@@ -169,7 +169,7 @@ async fn i16_only_the_exact_path_is_a_route() {
 }
 
 #[actix_web::test]
-async fn i17_i27_i30_other_protocols_and_expectations_do_no_harm() {
+async fn i17_i18_i27_i30_other_protocols_and_expectations_do_no_harm() {
     let app = sqlite().await;
     for garbage in
         [&b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"[..], b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", b"\0\0\0\0\r\n\r\n", b"GET\r\n\r\n"]
@@ -193,7 +193,7 @@ async fn i28_a_thousand_pipelined_requests_are_answered() {
 
 /// A route that panics exists only here, behind the same outermost layer.
 #[actix_web::test]
-async fn i29_a_panic_is_a_500_problem_and_hurts_nobody_else() {
+async fn i29_o8_a_panic_is_a_500_problem_and_hurts_nobody_else() {
     use actix_web::middleware::from_fn;
     use actix_web::{App, HttpServer, web};
 

@@ -8,7 +8,7 @@ use serde_json::Value;
 use crate::app::{EMAIL, PASSWORD, on_each_store};
 
 on_each_store! {
-    async fn m1_m2_of_300_logins_at_once_each_is_answered_or_503_and_probes_and_tokens_go_on(app: TestApp, |config| {
+    async fn m1_m2_m4_m8_of_300_logins_at_once_each_is_answered_or_503_and_probes_and_tokens_go_on(app: TestApp, |config| {
         config.password.bcrypt_cost = 9;
         config.password.hash_threads = 2;
         config.password.queue_timeout = Duration::from_millis(200);

@@ -35,7 +35,7 @@ fn hashed(app: &TestApp, since: u64) -> u64 {
 }
 
 on_each_store! {
-    async fn j2_after_five_failures_the_next_try_waits_1_2_4_seconds_and_never_more_than_900(app: TestApp) {
+    async fn j2_j7_j8_after_five_failures_the_next_try_waits_1_2_4_seconds_and_never_more_than_900(app: TestApp) {
         fail(&app, EMAIL, 5).await;
         for delay in [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 900, 900, 900] {
             let hashed = app.authority.hashed_rounds();
@@ -84,8 +84,6 @@ on_each_store! {
 
     async fn j5_64_right_passwords_at_once_all_get_in(app: TestApp, |config| {
         config.limits.account_free_failures = 2;
-        // The hashing threads give way to whatever else this machine does.
-        config.password.queue_timeout = std::time::Duration::from_secs(30);
     }) {
         // They queue at one row, and a machine that is busy besides may tell some to come again. Told that the password is wrong is nobody.
         let gets_in = async || {
