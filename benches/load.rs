@@ -59,6 +59,7 @@ fn main() {
         ratios.sort_by(f64::total_cmp);
         println!("  {name} in the median of {ROUNDS} rounds: {:.2}", quantile(&ratios, 0.5));
     }
+    println!("most memory that was resident at once: {}", program.peak_memory());
 }
 
 const QUANTILES: [(&str, f64); 3] = [("p50", 0.5), ("p99", 0.99), ("p99.9", 0.999)];
@@ -139,6 +140,11 @@ impl Program {
             thread::sleep(Duration::from_millis(50));
         }
         program
+    }
+
+    fn peak_memory(&self) -> String {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
+        status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap().trim().to_owned()
     }
 
     fn token(&self) -> String {

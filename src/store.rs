@@ -64,6 +64,7 @@ mod email;
 mod error;
 pub mod import;
 pub mod inspection;
+mod network_disk;
 pub mod notification;
 pub mod revocation;
 pub mod revocation_tail;
@@ -125,7 +126,7 @@ impl Database {
     /// as statements do.
     ///
     /// # Errors
-    /// [`Error::Address`]: the address cannot be read, or the file cannot be created.
+    /// [`Error::Address`]: the address cannot be read, or the file cannot be created, or it lies on another machine's disk.
     pub fn open(url: &str, max_connections: u32) -> Result<Self, Error> {
         let Ok(home) = Handle::try_current() else {
             return Err(Error::Address { address: masked_url(url), problem: "can only be opened inside the runtime".to_owned() });
@@ -194,6 +195,11 @@ fn open_sqlite(url: &str, max_connections: u32) -> Result<Database, Error> {
     let options = SqliteConnectOptions::from_str(url).map_err(|_| refused("cannot be read: write sqlite:FILE".to_owned()))?;
     if !url.contains("mode=ro") {
         create_file(options.get_filename()).map_err(|error| refused(format!("cannot be created: {error}")))?;
+    }
+    if let Some(kind) = network_disk::network_disk(options.get_filename()) {
+        let problem =
+            format!("lies on a network disk ({kind}), where two services would ruin it unseen: use a disk of this machine, or PostgreSQL");
+        return Err(refused(problem));
     }
     let options = options
         .create_if_missing(false)

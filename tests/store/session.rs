@@ -242,7 +242,7 @@ async fn revocations_are_asked_for_by_when_they_were_written_and_swept_when_they
 }
 
 #[tokio::test]
-async fn d23_dead_sessions_are_swept_in_batches_and_live_ones_are_not() {
+async fn d23_l23_dead_sessions_are_swept_in_batches_and_live_ones_are_not() {
     on_every_store(|store| async move {
         let account = account_of(&store, "a@b.com").await;
         let (live, ended, old) = (begin(&store, &account).await, begin(&store, &account).await, session_of(&account, NOW - 100));
