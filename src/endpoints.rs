@@ -147,9 +147,9 @@ impl Optional {
     pub fn routes(self) -> impl Fn(&mut ServiceConfig) + Clone + Send {
         let Self { registration, metrics, docs, demo } = self;
         let all = [("/register", registration), ("/metrics", metrics), ("/docs", docs)];
-        let absent: Vec<&str> = all.into_iter().filter(|(_, is_there)| !is_there).map(|(path, _)| path).collect();
-        let document = ApiDocument::without(&absent);
-        let (page, document) = (Data::new(ApiPage::new(&document)), Data::new(document));
+        let absent = all.into_iter().filter(|(_, is_there)| !is_there).map(|(path, _)| path).collect();
+        let document = Data::new(ApiDocument::without(absent));
+        let page = Data::new(ApiPage::new(document.clone()));
         let demo = demo.then(|| Data::new(DemoPage::new()));
         move |config| {
             config.app_data(document.clone());

@@ -1,5 +1,7 @@
 //! `GET /docs`: the OpenAPI document as a page for people. It has no script, and no file besides itself: what it says is there at once.
 
+use std::sync::OnceLock;
+
 use actix_web::HttpResponse;
 use actix_web::http::header::{CONTENT_SECURITY_POLICY, ContentType};
 use actix_web::web::{Bytes, Data};
@@ -13,30 +15,42 @@ use super::openapi::ApiDocument;
 
 const STYLE: &str = include_str!("docs.css");
 
-/// The page as it is served, and the policy that lets its own style in and nothing else.
-#[derive(Clone, Debug)]
+/// The page of a document. It is made when somebody looks at it.
+#[derive(Debug)]
 pub struct ApiPage {
+    document: Data<ApiDocument>,
+    made: OnceLock<Made>,
+}
+
+/// The page as it is served, and the policy that lets its own style in and nothing else.
+#[derive(Debug)]
+struct Made {
     html: Bytes,
     policy: String,
 }
 
 impl ApiPage {
     /// The page of this document.
-    pub fn new(document: &ApiDocument) -> Self {
-        let style = STANDARD.encode(Sha256::digest(STYLE));
-        let policy = format!("default-src 'none'; style-src 'sha256-{style}'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'");
-        // It is our own document: if it were not JSON, the page would be an empty frame.
-        let document = serde_json::from_slice(document.bytes()).unwrap_or_default();
-        Self { html: page(&document).into(), policy }
+    pub fn new(document: Data<ApiDocument>) -> Self {
+        Self { document, made: OnceLock::new() }
+    }
+
+    fn made(&self) -> &Made {
+        self.made.get_or_init(|| {
+            let style = STANDARD.encode(Sha256::digest(STYLE));
+            let policy =
+                format!("default-src 'none'; style-src 'sha256-{style}'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'");
+            // It is our own document: if it were not JSON, the page would be an empty frame.
+            let document = serde_json::from_slice(self.document.json()).unwrap_or_default();
+            Made { html: page(&document).into(), policy }
+        })
     }
 }
 
 /// The handler.
 pub async fn docs(page: Data<ApiPage>) -> HttpResponse {
-    HttpResponse::Ok()
-        .insert_header(ContentType::html())
-        .insert_header((CONTENT_SECURITY_POLICY, page.policy.as_str()))
-        .body(page.html.clone())
+    let Made { html, policy } = page.made();
+    HttpResponse::Ok().insert_header(ContentType::html()).insert_header((CONTENT_SECURITY_POLICY, policy.as_str())).body(html.clone())
 }
 
 /// One method of one path.

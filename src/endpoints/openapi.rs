@@ -1,6 +1,8 @@
 //! `GET /openapi.json`: every route, as OpenAPI 3.1. What bodies and answers look like comes from the structs that are read and written; what
 //! each route is for and how it refuses is written down in the tables beside this file. Tests hold it against the routes that there are.
 
+use std::sync::OnceLock;
+
 use actix_web::HttpResponse;
 use actix_web::http::header::ContentType;
 use actix_web::web::{Bytes, Data};
@@ -23,27 +25,33 @@ const TAGS: [(&str, &str); 4] = [
     ("operations", "For those who run it."),
 ];
 
-/// The document as it is served.
-#[derive(Clone, Debug)]
-pub struct ApiDocument(Bytes);
+/// The document as it is served. It is made when somebody asks for it: hardly any service is ever asked, and making it takes more memory than
+/// everything else of a start together.
+#[derive(Debug)]
+pub struct ApiDocument {
+    absent: Vec<&'static str>,
+    json: OnceLock<Bytes>,
+}
 
 impl ApiDocument {
     /// Without the paths that the settings leave out.
-    pub fn without(absent: &[&str]) -> Self {
-        let mut document = document();
-        document.paths.paths.retain(|path, _| !absent.contains(&path.as_str()));
-        // Texts and numbers only: this cannot fail, and a test would see it.
-        Self(serde_json::to_vec(&document).unwrap_or_default().into())
+    pub fn without(absent: Vec<&'static str>) -> Self {
+        Self { absent, json: OnceLock::new() }
     }
 
-    pub(super) fn bytes(&self) -> &[u8] {
-        &self.0
+    pub(super) fn json(&self) -> &Bytes {
+        self.json.get_or_init(|| {
+            let mut document = document();
+            document.paths.paths.retain(|path, _| !self.absent.contains(&path.as_str()));
+            // Texts and numbers only: this cannot fail, and a test would see it.
+            serde_json::to_vec(&document).unwrap_or_default().into()
+        })
     }
 }
 
 /// The handler.
 pub async fn openapi(document: Data<ApiDocument>) -> HttpResponse {
-    HttpResponse::Ok().insert_header(ContentType::json()).body(document.0.clone())
+    HttpResponse::Ok().insert_header(ContentType::json()).body(document.json().clone())
 }
 
 /// All routes that there can be.
