@@ -196,7 +196,7 @@ fn open_sqlite(url: &str, max_connections: u32) -> Result<Database, Error> {
     if !url.contains("mode=ro") {
         create_file(options.get_filename()).map_err(|error| refused(format!("cannot be created: {error}")))?;
     }
-    if let Some(kind) = network_disk::network_disk(options.get_filename()) {
+    if let Some(kind) = network_disk::kind_of(options.get_filename()) {
         let problem =
             format!("lies on a network disk ({kind}), where two services would ruin it unseen: use a disk of this machine, or PostgreSQL");
         return Err(refused(problem));

@@ -33,6 +33,13 @@ pub struct PoolSettings {
     pub queue_timeout: Duration,
 }
 
+impl PoolSettings {
+    /// Callers that may be inside at once, running or waiting.
+    pub fn capacity(&self) -> usize {
+        self.threads.max(1).saturating_add(self.queue)
+    }
+}
+
 /// Why there is no result.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PoolError {
@@ -150,6 +157,11 @@ impl HashPool {
         result.await.ok().flatten().ok_or(PoolError::Panicked)
     }
 
+    /// Callers that may be inside at once.
+    pub fn capacity(&self) -> usize {
+        self.0.settings.capacity()
+    }
+
     /// What is going on at this moment.
     pub fn load(&self) -> PoolLoad {
         let state = self.0.shared.lock();
@@ -176,7 +188,7 @@ impl Owner {
     fn join_queue(&self, begun: oneshot::Sender<()>, work: Box<dyn FnOnce() -> Delivery + Send>) -> Result<Place<'_>, PoolError> {
         let mut state = self.shared.lock();
         // One bound over both, because a job that an idle thread is about to take still lies in the queue.
-        if state.running + state.waiting.len() >= self.settings.threads.max(1) + self.settings.queue {
+        if state.running + state.waiting.len() >= self.settings.capacity() {
             return Err(PoolError::Busy);
         }
         state.tickets += 1;

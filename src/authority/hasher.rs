@@ -79,8 +79,6 @@ pub struct Hasher {
     verifier: Arc<PasswordVerifier>,
     pool: HashPool,
     places: Arc<Semaphore>,
-    /// How many places there are.
-    capacity: usize,
 }
 
 /// One of those who were let in, until it is dropped.
@@ -95,9 +93,9 @@ impl Hasher {
     pub fn start(settings: HasherSettings) -> Result<Self, StartError> {
         let HasherSettings { cost, threads, queue, queue_timeout } = settings;
         let verifier = Arc::new(PasswordVerifier::new(cost)?);
-        let capacity = threads.max(1).saturating_add(queue);
         let pool = HashPool::start(PoolSettings { threads, queue, queue_timeout })?;
-        Ok(Self { verifier, pool, places: Arc::new(Semaphore::new(capacity)), capacity })
+        let places = Arc::new(Semaphore::new(pool.capacity()));
+        Ok(Self { verifier, pool, places })
     }
 
     /// Whether this is the password of the stored hash.
@@ -124,7 +122,7 @@ impl Hasher {
     /// [`HashingError::Busy`].
     pub fn enter(&self) -> Result<Entered, HashingError> {
         let place = Arc::clone(&self.places).try_acquire_owned().map_err(|_| HashingError::Busy)?;
-        let others = self.capacity.saturating_sub(self.places.available_permits() + 1);
+        let others = self.pool.capacity().saturating_sub(self.places.available_permits() + 1);
         self.pool.is_in_time(others).then_some(Entered(place)).ok_or(HashingError::Busy)
     }
 

@@ -5,7 +5,7 @@ use std::path::Path;
 
 /// The name of the network file system that a file lies on, if it is one that is known for it. Only Linux is asked.
 #[cfg(target_os = "linux")]
-pub(super) fn network_disk(file: &Path) -> Option<&'static str> {
+pub(super) fn kind_of(file: &Path) -> Option<&'static str> {
     // What cannot be asked shows when the file is opened.
     let disk = rustix::fs::statfs(file).ok()?;
     // The numbers have 32 bits, whatever the kernel's word has.
@@ -13,7 +13,7 @@ pub(super) fn network_disk(file: &Path) -> Option<&'static str> {
 }
 
 #[cfg(not(target_os = "linux"))]
-pub(super) fn network_disk(_: &Path) -> Option<&'static str> {
+pub(super) fn kind_of(_: &Path) -> Option<&'static str> {
     None
 }
 
@@ -42,7 +42,7 @@ mod tests {
         }
         assert_eq!((named(0x6969), named(0xFF53_4D42)), (Some("NFS"), Some("SMB")));
         for path in ["/proc/self/exe", "/dev/shm", "/nowhere/at/all"] {
-            assert_eq!(network_disk(Path::new(path)), None, "{path}");
+            assert_eq!(kind_of(Path::new(path)), None, "{path}");
         }
     }
 }
