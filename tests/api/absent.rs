@@ -64,12 +64,7 @@ on_each_store! {
         for name in ["challenge", "challenge_id", "session_id", "sub", "email"] {
             let mut body = json!({ "password": PASSWORD });
             body[name] = other["session_id"].clone();
-            let response = app.step_up(&token, body).await;
-            if response.status() == 200 {
-                assert_eq!(response.json::<Value>().await.unwrap()["session_id"], alice["session_id"], "{name}");
-            } else {
-                assert_eq!(response.status(), 400, "{name}");
-            }
+            assert_eq!(problem(app.step_up(&token, body).await).await, (400, "invalid_request".into()), "{name}");
         }
         assert_eq!(app.step_up(&token, json!({ "otp": code })).await.status(), 200);
         let used = app.step_up(&text(&other, "access_token"), json!({ "otp": code })).await;
@@ -87,8 +82,8 @@ on_each_store! {
         let body: Value = response.json().await.unwrap();
         assert_eq!(cookies, 0);
         for said in texts(&body).into_iter().chain([id.as_str(), device.code(&app, 0).as_str()]) {
-            let credential = said.replace(|other: char| !other.is_ascii_alphanumeric(), "");
-            assert_eq!(app.me(&credential).await, 401, "{said}");
+            // As it is: a token that lost its dots would never be one.
+            assert_ne!(app.me(said).await, 200, "{said}");
             assert_eq!(app.refresh(said).await.status(), 401, "{said}");
         }
     }
