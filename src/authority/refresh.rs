@@ -112,7 +112,7 @@ impl Authority {
         if session::end_and_record(&self.database, which, account_id, &why.entry(now), now).await? {
             why.log();
         }
-        let revocation = Revocation::Session { id: session_id.to_owned(), until: crate::store::revocation::until(now) };
+        let revocation = Revocation::Session { id: session_id.into(), until: crate::store::revocation::until(now) };
         self.tokens.revocations.add([&revocation], now);
         Ok(())
     }

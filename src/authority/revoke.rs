@@ -53,7 +53,7 @@ impl Authority {
         if revocation::record_token(&self.database, token.id(), until, &why.entry(now)).await? {
             why.log();
         }
-        self.tokens.revocations.add([&Revocation::Token { id: token.id().to_owned(), until }], now);
+        self.tokens.revocations.add([&Revocation::Token { id: token.id().into(), until }], now);
         Ok(())
     }
 }

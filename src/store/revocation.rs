@@ -35,7 +35,7 @@ pub struct Recorded {
 impl Recorded {
     fn read<R: Columns>(row: &R) -> Result<Self, Error> {
         let record = Record::of(TABLE, "id", row)?;
-        let (kind, id, until) = (record.text("kind")?, record.id().to_owned(), record.number("until")?);
+        let (kind, id, until) = (record.text("kind")?, record.id().into(), record.number("until")?);
         let revocation = match kind.as_str() {
             "session" => Revocation::Session { id, until },
             "token" => Revocation::Token { id, until },
@@ -68,7 +68,7 @@ impl Cursor {
             Revocation::Subject { id, .. } => ("subject", id),
             Revocation::Token { id, .. } => ("token", id),
         };
-        Self { recorded_at: recorded.recorded_at, kind: kind.to_owned(), id: id.clone() }
+        Self { recorded_at: recorded.recorded_at, kind: kind.to_owned(), id: id.to_string() }
     }
 
     /// As text, for whoever keeps it.

@@ -145,7 +145,7 @@ mod tests {
     use super::*;
 
     fn row(id: usize, recorded_at: i64) -> Recorded {
-        Recorded { revocation: Revocation::Session { id: id.to_string(), until: recorded_at + 3600 }, recorded_at }
+        Recorded { revocation: Revocation::Session { id: id.to_string().into(), until: recorded_at + 3600 }, recorded_at }
     }
 
     #[test]

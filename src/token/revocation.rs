@@ -8,20 +8,20 @@ use arc_swap::ArcSwap;
 
 use super::shards::Shards;
 
-/// One thing that is not believed any more. All times are NumericDates; after `until` the entry is of no use, since every token it denies has expired.
+/// One thing that is not believed any more. Copies share the id, as the deny list does. All times are NumericDates; after `until` the entry is of no use, since every token it denies has expired.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Revocation {
     /// Every token of a session (`sid`).
     Session {
         /// The `sid`.
-        id: String,
+        id: Arc<str>,
         /// When the last of its tokens has expired.
         until: i64,
     },
     /// Every token of a subject (`sub`) issued before a moment.
     Subject {
         /// The `sub`.
-        id: String,
+        id: Arc<str>,
         /// Tokens with `iat` before this are refused.
         issued_before: i64,
         /// When the last of them has expired.
@@ -30,7 +30,7 @@ pub enum Revocation {
     /// One token (`jti`).
     Token {
         /// The `jti`.
-        id: String,
+        id: Arc<str>,
         /// When it expires.
         until: i64,
     },

@@ -17,7 +17,7 @@ const BITS_PER_ENTRY: usize = 8;
 /// The map. Empty until something is put into it.
 #[derive(Clone, Debug)]
 pub(super) struct Shards<V> {
-    shards: Vec<Arc<HashMap<Box<str>, V>>>,
+    shards: Vec<Arc<HashMap<Arc<str>, V>>>,
     filter: Filter,
     /// How many entries there are.
     pub(super) len: usize,
@@ -40,18 +40,18 @@ impl<V: Copy> Shards<V> {
     }
 
     /// Puts an entry in, `merged` with the one that is there.
-    pub(super) fn put(&mut self, id: &str, value: V, merged: impl FnOnce(V, V) -> V) {
+    pub(super) fn put(&mut self, id: &Arc<str>, value: V, merged: impl FnOnce(V, V) -> V) {
         if self.shards.is_empty() {
             self.shards.resize_with(SHARDS, Arc::default);
         }
         let hash = hash_of(id);
         let Some(shard) = self.shards.get_mut(shard_of(hash)) else { return };
         let shard = Arc::make_mut(shard);
-        if let Some(known) = shard.get_mut(id) {
+        if let Some(known) = shard.get_mut(&**id) {
             *known = merged(*known, value);
             return;
         }
-        shard.insert(id.into(), value);
+        shard.insert(Arc::clone(id), value);
         self.len += 1;
         if self.filter.has_room_for(self.len) { self.filter.insert(hash) } else { self.renew_filter() }
     }
@@ -61,7 +61,7 @@ impl<V: Copy> Shards<V> {
         for shard in &mut self.shards {
             if !shard.values().all(&keep) {
                 // What is copied is what stays.
-                *shard = Arc::new(shard.iter().filter(|(_, value)| keep(value)).map(|(id, value)| (id.clone(), *value)).collect());
+                *shard = Arc::new(shard.iter().filter(|(_, value)| keep(value)).map(|(id, value)| (Arc::clone(id), *value)).collect());
             }
         }
         let len = self.shards.iter().map(|shard| shard.len()).sum();
@@ -135,7 +135,7 @@ mod tests {
 
     fn filled(count: u32) -> Shards<u32> {
         let mut shards = Shards::default();
-        (0..count).for_each(|number| shards.put(&format!("019b2c4e-6a3f-7c11-9d42-{number:012x}"), number, first));
+        (0..count).for_each(|number| shards.put(&format!("019b2c4e-6a3f-7c11-9d42-{number:012x}").into(), number, first));
         shards
     }
 
@@ -143,7 +143,7 @@ mod tests {
     fn a_copy_shares_every_shard_but_the_one_that_was_written_to() {
         let shards = filled(10_000);
         let mut copy = shards.clone();
-        copy.put("another one", 1, first);
+        copy.put(&"another one".into(), 1, first);
         let shared = shards.shards.iter().zip(&copy.shards).filter(|(one, other)| Arc::ptr_eq(one, other)).count();
         assert_eq!((shared, shards.len, copy.len), (SHARDS - 1, 10_000, 10_001));
         assert!(shards.get("another one").is_none() && copy.get("another one").is_some());
@@ -156,7 +156,7 @@ mod tests {
         assert!((0..5000).all(|number| shards.get(&id(number)) == Some(&number)));
         shards.retain(|number| number % 7 == 0);
         assert!((0..5000).all(|number| shards.get(&id(number)).is_some() == (number % 7 == 0)));
-        shards.put(&id(1), 1, first);
+        shards.put(&id(1).into(), 1, first);
         assert_eq!(shards.get(&id(1)), Some(&1));
     }
 
@@ -180,7 +180,7 @@ mod tests {
     fn ids_shorter_than_what_is_looked_at_have_a_place_too() {
         let mut shards = Shards::default();
         for (number, id) in (0..).zip(["", "a", "1234567", "12345678"]) {
-            shards.put(id, number, first);
+            shards.put(&id.into(), number, first);
         }
         assert_eq!((["", "a", "1234567", "12345678", "b"]).map(|id| shards.get(id).copied()), [Some(0), Some(1), Some(2), Some(3), None]);
         shards.retain(|number| number % 2 == 1);

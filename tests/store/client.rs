@@ -19,7 +19,7 @@ async fn revoked(store: &Store) -> Vec<Revocation> {
 }
 
 fn subject(id: &str, now: i64) -> Revocation {
-    Revocation::Subject { id: id.to_owned(), issued_before: now + 150, until: until(now) }
+    Revocation::Subject { id: id.into(), issued_before: now + 150, until: until(now) }
 }
 
 #[tokio::test]
