@@ -69,11 +69,14 @@ struct Cli {
     command: Command,
 }
 
+/// Names the settings file where no flag does.
+const CONFIG_VARIABLE: &str = "HALLPASS_CONFIG";
+
 /// Where the settings come from, besides the environment.
 #[derive(Debug, clap::Args)]
 struct SettingsFile {
     /// Settings file (TOML); `HALLPASS__SECTION__KEY` variables override it.
-    #[arg(long, global = true, env = "HALLPASS_CONFIG", value_name = "FILE", value_parser = OsStringValueParser::new())]
+    #[arg(long, global = true, env = CONFIG_VARIABLE, value_name = "FILE", value_parser = OsStringValueParser::new())]
     config: Option<OsString>,
 }
 
@@ -135,25 +138,29 @@ impl SettingsFile {
 
 /// Runs the command that the process was started with.
 pub fn main() -> ExitCode {
-    let cli = match Cli::try_parse() {
-        Ok(cli) => cli,
+    if let Some((command, settings)) = serve::plain(std::env::args_os().skip(1)) {
+        return status(serve::run(&command, &settings));
+    }
+    match Cli::try_parse() {
+        Ok(cli) => status(run(cli)),
         Err(answer) => {
             // Help and version come this way too. When nobody reads them there is nobody to tell.
             let _ = answer.print();
-            return ExitCode::from(u8::try_from(answer.exit_code()).unwrap_or(1));
-        }
-    };
-    match run(cli) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            if let Some(sentence) = error.sentence() {
-                output::message(format_args!("hallpass: {}", logging::Visible(sentence)));
-            }
-            error.exit_code()
+            ExitCode::from(u8::try_from(answer.exit_code()).unwrap_or(1))
         }
     }
 }
 
+fn status(outcome: Result<(), Error>) -> ExitCode {
+    let Err(error) = outcome else { return ExitCode::SUCCESS };
+    if let Some(sentence) = error.sentence() {
+        output::message(format_args!("hallpass: {}", logging::Visible(sentence)));
+    }
+    error.exit_code()
+}
+
+/// Not part of `main`: the room that all these commands take on the stack would stay resident beneath a service.
+#[inline(never)]
 fn run(Cli { settings, command }: Cli) -> Result<(), Error> {
     if !matches!(command, Command::Serve(_)) {
         logging::start(logging::Format::Text, "warn");
