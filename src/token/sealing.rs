@@ -19,7 +19,7 @@ pub struct SealingKeys(Arc<[SealingKey]>);
 
 struct SealingKey {
     kid: String,
-    key: RandomizedNonceKey,
+    bytes: Zeroizing<[u8; 32]>,
 }
 
 /// A sealed secret. Without the key it is of no use to anybody.
@@ -34,33 +34,28 @@ pub struct Sealed {
 impl SealingKeys {
     /// The keys derived from those of this ring, in its order.
     pub fn new(ring: &KeyRing) -> Self {
-        let derived = ring.keys().filter_map(|key| {
-            let bytes = key.derive_bytes("hallpass second factor");
-            // Refuses only a key of another length.
-            let derived = RandomizedNonceKey::new(&AES_256_GCM, &*bytes).ok()?;
-            Some(SealingKey { kid: key.kid().to_owned(), key: derived })
-        });
+        let derived = ring.keys().map(|key| SealingKey { kid: key.kid().to_owned(), bytes: key.derive_bytes("hallpass second factor") });
         Self(derived.collect())
     }
 
     /// Seals under the first key. `about` is what the secret belongs to. `None` without a key or random numbers.
     pub fn seal(&self, secret: &[u8], about: &str) -> Option<Sealed> {
-        let SealingKey { kid, key } = self.0.first()?;
+        let key = self.0.first()?;
         // With room for the tag, so that the text in the clear is overwritten where it stands and leaves no copy behind.
         let mut bytes = Vec::with_capacity(secret.len() + AES_256_GCM.tag_len());
         bytes.extend_from_slice(secret);
-        let nonce = key.seal_in_place_append_tag(Aad::from(about), &mut bytes).ok()?;
+        let nonce = key.cipher()?.seal_in_place_append_tag(Aad::from(about), &mut bytes).ok()?;
         let text = URL_SAFE_NO_PAD.encode([nonce.as_ref().as_slice(), bytes.as_slice()].concat());
-        Some(Sealed { kid: kid.clone(), text })
+        Some(Sealed { kid: key.kid.clone(), text })
     }
 
     /// Opens what was sealed about the same thing, by whichever key of the ring it was.
     pub fn open(&self, sealed: &Sealed, about: &str) -> Option<Zeroizing<Vec<u8>>> {
-        let SealingKey { key, .. } = self.0.iter().find(|key| key.kid == sealed.kid)?;
+        let key = self.0.iter().find(|key| key.kid == sealed.kid)?;
         let bytes = URL_SAFE_NO_PAD.decode(&sealed.text).ok()?;
         let (nonce, ciphertext) = bytes.split_first_chunk::<NONCE_LEN>()?;
         let mut opened = Zeroizing::new(ciphertext.to_vec());
-        let length = key.open_in_place(Nonce::from(nonce), Aad::from(about), &mut opened).ok()?.len();
+        let length = key.cipher()?.open_in_place(Nonce::from(nonce), Aad::from(about), &mut opened).ok()?.len();
         opened.truncate(length);
         Some(opened)
     }
@@ -73,6 +68,14 @@ impl SealingKeys {
     /// Whether this key is the one that seals, so that sealing anew would change nothing.
     pub fn is_current(&self, kid: &str) -> bool {
         self.current() == Some(kid)
+    }
+}
+
+impl SealingKey {
+    /// Made for each use: a second factor is asked for rarely, and a service that has none never touches the cipher.
+    fn cipher(&self) -> Option<RandomizedNonceKey> {
+        // Refuses only a key of another length.
+        RandomizedNonceKey::new(&AES_256_GCM, &*self.bytes).ok()
     }
 }
 
