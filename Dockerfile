@@ -5,6 +5,8 @@ ARG RUNTIME_IMAGE=gcr.io/distroless/cc-debian12:nonroot
 
 FROM ${BUILD_IMAGE} AS build
 WORKDIR /src
+# Relocations packed (DT_RELR): 600 KiB that every start would read otherwise, and leave resident. Needs glibc 2.36, which both bases have.
+ENV RUSTFLAGS="-C link-arg=-Wl,-z,pack-relative-relocs"
 # Dependencies first, against an empty program: this layer lasts as long as these two files do. Tests and benchmarks stay outside, so
 # the manifest must not name them.
 COPY Cargo.toml Cargo.lock ./
