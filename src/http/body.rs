@@ -27,11 +27,10 @@ impl<T: DeserializeOwned + 'static> FromRequest for JsonBody<T> {
     type Future = Pin<Box<dyn Future<Output = Result<Self, Error>>>>;
 
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
-        let checked = check(request.headers());
+        let announced = check(request.headers());
         let payload = payload.take();
         Box::pin(async move {
-            checked?;
-            let body = read_in_time(payload).await?;
+            let body = read_in_time(payload, announced?).await?;
             parse(&body).map(JsonBody)
         })
     }
@@ -56,18 +55,23 @@ impl<T: DeserializeOwned + Default + 'static> FromRequest for OptionalJsonBody<T
     }
 }
 
-fn check(headers: &HeaderMap) -> Result<(), Error> {
+/// The length that [`announced`] tells, of what says that it is JSON.
+fn check(headers: &HeaderMap) -> Result<usize, Error> {
     let media_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     if !is_json(media_type) || headers.contains_key(CONTENT_ENCODING) {
         return Err(Error::UnsupportedMediaType);
     }
-    check_length(headers)
+    announced(headers)
 }
 
-/// Turns away at once what says itself that it is too long.
-pub(super) fn check_length(headers: &HeaderMap) -> Result<(), Error> {
+/// The most bytes that are going to come. Turns away at once what says itself that it is too long.
+pub(super) fn announced(headers: &HeaderMap) -> Result<usize, Error> {
     let declared = headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()).and_then(|length| length.parse::<u64>().ok());
-    if declared.is_some_and(|length| length > MAX_BODY_BYTES as u64) { Err(Error::PayloadTooLarge) } else { Ok(()) }
+    match declared.map_or(Ok(MAX_BODY_BYTES), usize::try_from) {
+        // What comes in chunks is as long as it turns out to be (RFC 9112 s6.3).
+        Ok(length) if length <= MAX_BODY_BYTES => Ok(if headers.contains_key(TRANSFER_ENCODING) { MAX_BODY_BYTES } else { length }),
+        _ => Err(Error::PayloadTooLarge),
+    }
 }
 
 /// `application/json`, with no parameter but `charset=utf-8`.
@@ -83,14 +87,14 @@ pub(super) fn is_utf8_of(media_type: &str, essence: &str) -> bool {
 }
 
 /// A whole body that is neither too long nor too slow.
-pub(super) async fn read_in_time(payload: Payload) -> Result<Zeroizing<Vec<u8>>, Error> {
-    tokio::time::timeout(BODY_TIMEOUT, read(payload)).await.map_err(|_| Error::RequestTimeout)?
+pub(super) async fn read_in_time(payload: Payload, announced: usize) -> Result<Zeroizing<Vec<u8>>, Error> {
+    tokio::time::timeout(BODY_TIMEOUT, read(payload, announced)).await.map_err(|_| Error::RequestTimeout)?
 }
 
 /// A body may hold a password: it is wiped when it has been read.
-async fn read(mut payload: Payload) -> Result<Zeroizing<Vec<u8>>, Error> {
+async fn read(mut payload: Payload, announced: usize) -> Result<Zeroizing<Vec<u8>>, Error> {
     // Reserved whole, since growing would leave copies behind that nobody wipes.
-    let mut body = Zeroizing::new(Vec::with_capacity(MAX_BODY_BYTES));
+    let mut body = Zeroizing::new(Vec::with_capacity(announced));
     while let Some(chunk) = payload.next().await {
         let chunk = chunk.map_err(|_| Error::InvalidRequest)?;
         if body.len() + chunk.len() > MAX_BODY_BYTES {
@@ -111,8 +115,26 @@ pub(crate) fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Error> {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests")]
 mod tests {
     use super::*;
+
+    #[test]
+    fn as_much_room_is_made_as_a_body_announces_and_all_there_may_be_for_one_that_does_not() {
+        let announced = |headers: &[(&str, &str)]| {
+            let mut map = HeaderMap::new();
+            headers.iter().for_each(|(name, value)| map.append(name.parse().unwrap(), value.parse().unwrap()));
+            announced(&map).ok()
+        };
+        assert_eq!(announced(&[("content-length", "0")]), Some(0));
+        assert_eq!(announced(&[("content-length", "70")]), Some(70));
+        assert_eq!(announced(&[("content-length", "16384")]), Some(MAX_BODY_BYTES));
+        assert_eq!(announced(&[("content-length", "16385")]), None);
+        assert_eq!(announced(&[("content-length", "18446744073709551615")]), None);
+        assert_eq!(announced(&[]), Some(MAX_BODY_BYTES));
+        assert_eq!(announced(&[("transfer-encoding", "chunked")]), Some(MAX_BODY_BYTES));
+        assert_eq!(announced(&[("transfer-encoding", "chunked"), ("content-length", "3")]), Some(MAX_BODY_BYTES));
+    }
 
     #[test]
     fn c22_json_is_utf_8_only() {

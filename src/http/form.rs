@@ -10,7 +10,7 @@ use actix_web::http::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderMap};
 use actix_web::{FromRequest, HttpRequest};
 
 use super::Error;
-use super::body::{check_length, is_utf8_of, read_in_time};
+use super::body::{announced, is_utf8_of, read_in_time};
 use crate::secret::Secret;
 
 /// The parameters of a form, of which any may be a secret.
@@ -49,21 +49,18 @@ impl FromRequest for FormBody {
     type Future = Pin<Box<dyn Future<Output = Result<Self, Error>>>>;
 
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
-        let checked = check(request.headers());
+        let announced = check(request.headers());
         let payload = payload.take();
-        Box::pin(async move {
-            checked?;
-            Ok(Self::parse(&read_in_time(payload).await?))
-        })
+        Box::pin(async move { Ok(Self::parse(&read_in_time(payload, announced?).await?)) })
     }
 }
 
-fn check(headers: &HeaderMap) -> Result<(), Error> {
+fn check(headers: &HeaderMap) -> Result<usize, Error> {
     let media_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     if !is_utf8_of(media_type, "application/x-www-form-urlencoded") || headers.contains_key(CONTENT_ENCODING) {
         return Err(Error::NotAForm);
     }
-    check_length(headers)
+    announced(headers)
 }
 
 #[cfg(test)]
