@@ -27,7 +27,8 @@ where
 {
     let mut retries = 0;
     loop {
-        match tokio::time::timeout(limit, attempt()).await {
+        // Boxed: both drivers' futures are large, and every request of every use case would carry room for the largest from its start.
+        match tokio::time::timeout(limit, Box::pin(attempt())).await {
             Err(_) => return Err(Error::unavailable("no answer within the time limit")),
             Ok(Err(error)) if retries < RETRIES && was_rolled_back(&error) => {
                 retries += 1;
