@@ -14,8 +14,8 @@ use tokio::time::{Instant, timeout};
 use super::revocation::{OVERLAP, Recorded};
 use crate::token::Revocation;
 
-/// Who has missed more than this many asks the store.
-const LONGEST: usize = 10_000;
+/// Who has missed more than this many asks the store. They have a fixed place in memory, since one that grows leaves holes behind.
+const LONGEST: usize = 1000;
 /// As many may wait at once. Each holds a connection of its own to this process.
 const WAITERS: usize = 256;
 
@@ -42,7 +42,7 @@ struct Shared {
     waiters: Semaphore,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Rows {
     kept: VecDeque<Revocation>,
     /// How many there have been.
@@ -64,7 +64,9 @@ impl Default for Tail {
     fn default() -> Self {
         // Any number that another process will hardly have; nothing is kept secret by it.
         let instance = RandomState::new().hash_one("instance");
-        Self(Arc::new(Shared { instance, rows: Mutex::default(), head: watch::Sender::default(), waiters: Semaphore::new(WAITERS) }))
+        let kept = VecDeque::with_capacity(LONGEST);
+        let rows = Mutex::new(Rows { kept, count: 0, moment: 0, seen: HashSet::new(), heard_at: None });
+        Self(Arc::new(Shared { instance, rows, head: watch::Sender::default(), waiters: Semaphore::new(WAITERS) }))
     }
 }
 
@@ -76,20 +78,23 @@ impl Tail {
             // Most rows are read again and again: none of them is copied for being known.
             if !state.seen.contains(row) {
                 state.seen.insert(row.clone());
+                if state.kept.len() == LONGEST {
+                    state.kept.pop_front();
+                }
                 state.kept.push_back(row.revocation.clone());
                 state.count += 1;
             }
         }
-        let surplus = state.kept.len().saturating_sub(LONGEST);
-        state.kept.drain(..surplus);
         let count = state.count;
         drop(state);
         self.0.head.send_if_modified(|head| std::mem::replace(&mut head.count, count) != count);
     }
 
-    /// Nothing is missing at this moment; the newest row was written at `newest`.
+    /// Nothing is missing at this moment; the newest row was written at `newest`. Nobody has to be told what denied nothing any more then.
     pub fn heard(&self, newest: i64) {
         let mut state = self.rows();
+        let expired = state.kept.iter().take_while(|row| row.until() < newest).count();
+        state.kept.drain(..expired);
         state.moment = newest;
         state.heard_at = Some(Instant::now());
         state.seen.retain(|row| row.recorded_at >= newest.saturating_sub(OVERLAP));
@@ -161,6 +166,21 @@ mod tests {
         assert_eq!(tail.since(&mark, 10).unwrap().0, []);
         let (rows, mark) = tail.since(&start, 1).unwrap();
         assert_eq!((rows.len(), mark.count, mark.moment), (1, 1, 0));
+    }
+
+    #[test]
+    fn what_has_expired_is_kept_for_nobody_and_who_missed_it_is_sent_to_the_store() {
+        let tail = Tail::default();
+        let start = tail.end();
+        tail.append(&[row(1, 100), row(2, 101)]);
+        tail.heard(3700);
+        assert_eq!(tail.since(&start, 10).unwrap().0.len(), 2);
+        tail.heard(3701);
+        assert!(tail.since(&start, 10).is_none());
+        let behind_the_first = Mark { count: 1, ..start };
+        assert_eq!(tail.since(&behind_the_first, 10).unwrap().0, [row(2, 101).revocation]);
+        tail.heard(3702);
+        assert_eq!(tail.since(&tail.end(), 10).unwrap().0, []);
     }
 
     #[test]

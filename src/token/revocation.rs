@@ -36,6 +36,16 @@ pub enum Revocation {
     },
 }
 
+impl Revocation {
+    /// When every token that it denies has expired.
+    #[cfg(feature = "service")]
+    pub(crate) fn until(&self) -> i64 {
+        match self {
+            Self::Session { until, .. } | Self::Subject { until, .. } | Self::Token { until, .. } => *until,
+        }
+    }
+}
+
 /// The deny list. Clones share one list.
 ///
 /// Reading is one atomic load and, for each kind that has entries at all, one hash look-up; no lock, no allocation. Adding an entry copies
