@@ -28,8 +28,8 @@ pub(super) struct Serve {
     listen: Option<SocketAddr>,
 }
 
-/// The command line of a service as it is usually written. It is read without building the tree of all commands, which takes 1.5 MB that a
-/// service never asks for again. `None`: not such a line; the whole tree understands it, or says what is wrong with it.
+/// The command line of a service as it is usually written. It is read without building the tree of all commands, whose code and memory a
+/// service would keep and never use again. `None`: not such a line; the whole tree understands it, or says what is wrong with it.
 pub(super) fn plain(mut words: impl Iterator<Item = OsString>) -> Option<(Serve, SettingsFile)> {
     words.next().filter(|name| name == "serve")?;
     let (mut command, mut config) = (Serve::default(), None);
@@ -63,6 +63,7 @@ pub(super) fn run(command: &Serve, settings: &SettingsFile) -> Result<(), Error>
     wait_for(Box::pin(async { run_service(service::service(&config, Clock::System)?).await }))
 }
 
+/// Not part of [`run`], whose frame lasts as long as the service.
 #[inline(never)]
 fn run_dev(settings: &SettingsFile, flags: &[(&str, String)]) -> Result<(), Error> {
     let config = dev::settings(settings.load(&[Section::Server], flags)?)?;
