@@ -10,6 +10,7 @@ pub mod claims;
 #[cfg(feature = "service")]
 #[doc(hidden)]
 pub mod client_secret;
+mod deny_table;
 pub mod error;
 mod json;
 mod jwk;
@@ -25,7 +26,6 @@ pub mod scope;
 #[cfg(feature = "service")]
 #[doc(hidden)]
 pub mod sealing;
-mod shards;
 pub mod shared_keys;
 #[cfg(any(feature = "service", feature = "testing"))]
 pub mod sign;

@@ -2,11 +2,11 @@
 //!
 //! It knows nothing of where entries come from (a store, a feed, a test). An entry dies with the last token that it could deny.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use arc_swap::ArcSwap;
 
-use super::shards::Shards;
+use super::deny_table::{Entry, Table};
 
 /// One thing that is not believed any more. Copies share the id, as the deny list does. All times are NumericDates; after `until` the entry is of no use, since every token it denies has expired.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -48,41 +48,39 @@ impl Revocation {
 
 /// The deny list. Clones share one list.
 ///
-/// Reading is one atomic load and, for each kind that has entries at all, one hash look-up; no lock, no allocation. Adding an entry copies
-/// a 256th of its kind, however long the list is; what is known already copies nothing.
+/// Reading is one atomic load and, for each kind that has entries at all, one look at one word; no lock, no allocation. Adding an entry
+/// waits for whoever else adds one, and writes into a slot of 40 bytes; each time the list has doubled, all of it is copied (a few
+/// milliseconds for the longest one, while readers go on reading). What is known already changes nothing.
 ///
 /// It holds [`RevocationList::CAPACITY`] entries at most. When there are more, the older half of them goes, and a floor takes their place:
 /// no token issued before the youngest of these was revoked, or within 150 seconds after, is believed any more, whoever's it is
 /// ([`RevocationList::floor`]). That refuses too much and never too little. People who are caught by it refresh; and where tokens live for
 /// five minutes it catches nobody before there are 50,000 revocations in half of that, since older tokens have expired by themselves.
 #[derive(Clone, Debug, Default)]
-pub struct RevocationList(Arc<ArcSwap<Entries>>);
+pub struct RevocationList(Arc<Shared>);
 
+#[derive(Debug, Default)]
+struct Shared {
+    tables: ArcSwap<Tables>,
+    /// Held by whoever writes; readers know nothing of it.
+    writing: Mutex<()>,
+}
+
+/// Entries are put into the tables as they are; tables that are replaced are published together, and with the floor.
 #[derive(Clone, Debug, Default)]
-struct Entries {
-    sessions: Shards<Entry>,
-    subjects: Shards<Subject>,
-    tokens: Shards<Entry>,
+struct Tables {
+    sessions: Arc<Table>,
+    subjects: Arc<Table>,
+    tokens: Arc<Table>,
     /// Tokens with an older `iat` are denied. It only ever rises.
     floor: i64,
-}
-
-#[derive(Clone, Copy, Debug)]
-struct Entry {
-    until: i64,
-    /// No later than this it was revoked.
-    revoked_at: i64,
-}
-
-#[derive(Clone, Copy, Debug)]
-struct Subject {
-    issued_before: i64,
-    entry: Entry,
 }
 
 /// So much later than its revocation a token may say that it was issued: the clock that issued it may have been ahead, and the one that
 /// revoked it behind, each by a minute (the largest leeway), and half a minute may go by from reading the clock to the end of a transaction.
 const MARGIN: i64 = 2 * 60 + 30;
+/// Whenever it was issued.
+const ANY_TIME: i64 = i64::MAX;
 
 impl RevocationList {
     /// The most entries that are kept.
@@ -96,32 +94,17 @@ impl RevocationList {
     /// Adds entries, all of which were revoked at `now` or before. Adding one twice, late or in another order changes nothing: the strictest
     /// one stays.
     pub fn add<'a>(&self, revocations: impl IntoIterator<Item = &'a Revocation>, now: i64) {
-        let known = self.0.load();
-        let batch: Vec<&Revocation> = revocations.into_iter().filter(|revocation| !known.covers(revocation, now)).collect();
-        if batch.is_empty() {
-            return;
-        }
-        self.0.rcu(|entries| {
-            let mut entries = Entries::clone(entries);
-            batch.iter().for_each(|revocation| entries.add(revocation, now));
-            entries
-        });
+        self.write(|tables| revocations.into_iter().for_each(|revocation| tables.add(revocation, now)));
     }
 
     /// Removes what can deny no token any more at `now`.
     pub fn sweep(&self, now: i64) {
-        self.0.rcu(|entries| {
-            let mut entries = Entries::clone(entries);
-            entries.sessions.retain(|entry| entry.until >= now);
-            entries.tokens.retain(|entry| entry.until >= now);
-            entries.subjects.retain(|subject| subject.entry.until >= now);
-            entries
-        });
+        self.write(|tables| tables.retain(|entry| entry.until >= now));
     }
 
     /// How many entries there are.
     pub fn len(&self) -> usize {
-        self.0.load().len()
+        self.0.tables.load().len()
     }
 
     /// Whether there is no entry.
@@ -131,46 +114,55 @@ impl RevocationList {
 
     /// The moment (NumericDate) before which no token may have been issued. None: the list has never been full.
     pub fn floor(&self) -> Option<i64> {
-        Some(self.0.load().floor).filter(|floor| *floor != 0)
+        Some(self.0.tables.load().floor).filter(|floor| *floor != 0)
     }
 
     /// Whether a token with these claims is denied.
     pub(crate) fn denies(&self, sid: Option<&str>, sub: &str, jti: &str, iat: i64) -> bool {
-        let entries = self.0.load();
-        iat < entries.floor
-            || sid.is_some_and(|sid| entries.sessions.get(sid).is_some())
-            || entries.subjects.get(sub).is_some_and(|subject| iat < subject.issued_before)
-            || entries.tokens.get(jti).is_some()
-    }
-}
-
-impl Entries {
-    fn len(&self) -> usize {
-        self.sessions.len + self.subjects.len + self.tokens.len
+        let tables = self.0.tables.load();
+        iat < tables.floor
+            || sid.is_some_and(|sid| tables.sessions.get(sid).is_some())
+            || tables.subjects.get(sub).is_some_and(|subject| iat < subject.issued_before)
+            || tables.tokens.get(jti).is_some()
     }
 
-    /// Whether adding it would change nothing.
-    fn covers(&self, revocation: &Revocation, now: i64) -> bool {
-        let is_known = |known: Option<&Entry>, until: &i64| known.is_some_and(|known| known.until >= *until);
-        let is_below_floor = now.saturating_add(MARGIN) <= self.floor;
-        match revocation {
-            Revocation::Session { id, until } => is_below_floor || is_known(self.sessions.get(id), until),
-            Revocation::Token { id, until } => is_below_floor || is_known(self.tokens.get(id), until),
-            Revocation::Subject { id, issued_before, until } => {
-                let known = self.subjects.get(id).filter(|known| known.issued_before >= *issued_before);
-                *issued_before <= self.floor || is_known(known.map(|known| &known.entry), until)
-            }
+    /// What is put into a table is there for everybody at once; a table that was replaced is published in the end.
+    fn write(&self, write: impl FnOnce(&mut Tables)) {
+        let _writing = self.writing();
+        let known = self.0.tables.load();
+        let mut tables = Tables::clone(&known);
+        write(&mut tables);
+        if !tables.are(&known) {
+            self.0.tables.store(Arc::new(tables));
         }
     }
 
+    /// A panic elsewhere leaves the tables as they are: whole.
+    fn writing(&self) -> MutexGuard<'_, ()> {
+        self.0.writing.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Tables {
+    fn len(&self) -> usize {
+        self.sessions.len() + self.subjects.len() + self.tokens.len()
+    }
+
+    /// Whether these are the same tables.
+    fn are(&self, others: &Self) -> bool {
+        let pairs = [(&self.sessions, &others.sessions), (&self.subjects, &others.subjects), (&self.tokens, &others.tokens)];
+        self.floor == others.floor && pairs.iter().all(|(one, other)| Arc::ptr_eq(one, other))
+    }
+
     fn add(&mut self, revocation: &Revocation, now: i64) {
-        let entry = |until: &i64| Entry { until: *until, revoked_at: now };
+        let is_below_floor = now.saturating_add(MARGIN) <= self.floor;
+        let entry = |issued_before, until: &i64| Entry { issued_before, until: *until, revoked_at: now };
         match revocation {
-            Revocation::Session { id, until } => self.sessions.put(id, entry(until), Entry::stricter),
-            Revocation::Token { id, until } => self.tokens.put(id, entry(until), Entry::stricter),
-            Revocation::Subject { id, issued_before, until } => {
-                self.subjects.put(id, Subject { issued_before: *issued_before, entry: entry(until) }, Subject::stricter);
-            }
+            Revocation::Subject { issued_before, .. } if *issued_before <= self.floor => {}
+            Revocation::Session { .. } | Revocation::Token { .. } if is_below_floor => {}
+            Revocation::Session { id, until } => put(&mut self.sessions, id, entry(ANY_TIME, until)),
+            Revocation::Token { id, until } => put(&mut self.tokens, id, entry(ANY_TIME, until)),
+            Revocation::Subject { id, issued_before, until } => put(&mut self.subjects, id, entry(*issued_before, until)),
         }
         if self.len() > RevocationList::CAPACITY {
             self.raise_floor();
@@ -180,32 +172,40 @@ impl Entries {
     /// Replaces the older half of the entries, and what is as old as the youngest of them, by the floor. A subject that is cut off at a
     /// later moment stays, unless these alone are too many.
     fn raise_floor(&mut self) {
-        let entries = self.sessions.values().chain(self.tokens.values()).chain(self.subjects.values().map(|subject| &subject.entry));
+        let entries = self.sessions.entries().chain(self.tokens.entries()).chain(self.subjects.entries());
         let mut moments: Vec<i64> = entries.map(|entry| entry.revoked_at).collect();
         let middle = moments.len() / 2;
         let youngest = *moments.select_nth_unstable(middle).1;
         let mut floor = self.floor.max(youngest.saturating_add(MARGIN));
-        self.sessions.retain(|entry| entry.revoked_at > youngest);
-        self.tokens.retain(|entry| entry.revoked_at > youngest);
-        self.subjects.retain(|subject| subject.issued_before > floor);
+        retain(&mut self.sessions, |entry| entry.revoked_at > youngest);
+        retain(&mut self.tokens, |entry| entry.revoked_at > youngest);
+        retain(&mut self.subjects, |subject| subject.issued_before > floor);
         if self.len() > RevocationList::CAPACITY {
-            floor = self.subjects.values().map(|subject| subject.issued_before).fold(floor, i64::max);
-            self.subjects = Shards::default();
+            floor = self.subjects.entries().map(|subject| subject.issued_before).fold(floor, i64::max);
+            self.subjects = Arc::default();
         }
         self.floor = floor;
     }
-}
 
-impl Entry {
-    fn stricter(self, other: Self) -> Self {
-        if other.until > self.until { other } else { self }
+    fn retain(&mut self, keep: impl Fn(&Entry) -> bool) {
+        [&mut self.sessions, &mut self.subjects, &mut self.tokens].into_iter().for_each(|table| retain(table, &keep));
     }
 }
 
-impl Subject {
-    fn stricter(self, other: Self) -> Self {
-        let entry = Entry { until: self.entry.until.max(other.entry.until), revoked_at: self.entry.revoked_at.max(other.entry.revoked_at) };
-        Self { issued_before: self.issued_before.max(other.issued_before), entry }
+/// A table without room is replaced by a larger one.
+fn put(table: &mut Arc<Table>, id: &str, entry: Entry) {
+    if !table.put(id, entry) {
+        let larger = table.renewed(|_| true);
+        let has_room = larger.put(id, entry);
+        debug_assert!(has_room, "it was made for one more");
+        *table = Arc::new(larger);
+    }
+}
+
+/// A table with others is replaced by one without them.
+fn retain(table: &mut Arc<Table>, keep: impl Fn(&Entry) -> bool) {
+    if !table.entries().all(|entry| keep(&entry)) {
+        *table = Arc::new(table.renewed(keep));
     }
 }
 
@@ -264,18 +264,44 @@ mod tests {
         }
     }
 
+    /// Everything in the list, in order.
+    fn entries(list: &RevocationList) -> Vec<Entry> {
+        let tables = list.0.tables.load();
+        let entries = tables.sessions.entries().chain(tables.subjects.entries()).chain(tables.tokens.entries());
+        let mut entries: Vec<Entry> = entries.collect();
+        entries.sort_unstable();
+        entries
+    }
+
     #[test]
-    fn what_is_known_already_does_not_copy_the_list_and_what_is_stricter_does() {
+    fn what_is_known_already_changes_nothing_and_what_is_stricter_does() {
         let list = RevocationList::new();
         list.add(&[session("s", 100), subject("u", 50, 400)], NOW);
-        let before = Arc::as_ptr(&list.0.load_full());
+        let before = entries(&list);
         list.add(&[session("s", 100), session("s", 99), subject("u", 50, 400), subject("u", 49, 399)], NOW + 1);
-        assert_eq!(Arc::as_ptr(&list.0.load_full()), before);
+        assert_eq!(entries(&list), before);
         for stricter in [session("s", 101), session("s2", 1), subject("u", 51, 400), subject("u", 51, 401)] {
-            let before = list.0.load_full();
+            let before = entries(&list);
             list.add(&[stricter], NOW);
-            assert!(!Arc::ptr_eq(&list.0.load_full(), &before));
+            assert_ne!(entries(&list), before);
         }
+    }
+
+    #[test]
+    fn n8_whoever_adds_at_the_same_time_loses_nothing() {
+        let list = RevocationList::new();
+        std::thread::scope(|scope| {
+            for thread in 0..4 {
+                let list = list.clone();
+                scope.spawn(move || {
+                    for number in 0..2000 {
+                        list.add(&[session(&format!("{thread:08}-{number:08}"), 1 << 40)], NOW);
+                        assert!(list.denies(Some(&format!("{thread:08}-{number:08}")), "u", "t", 0));
+                    }
+                });
+            }
+        });
+        assert_eq!((list.len(), entries(&list).len()), (8000, 8000));
     }
 
     #[test]
@@ -306,9 +332,9 @@ mod tests {
     fn m9_what_the_floor_covers_is_not_taken_in_again_and_the_floor_never_sinks() {
         let list = full();
         list.add(&[session("one more", 1 << 40)], NOW + 20);
-        let (before, floor) = (list.0.load_full(), list.floor());
+        let (before, floor) = (entries(&list), list.floor());
         list.add(&[session("00000003-00000000", 1 << 40), subject("u", NOW + 3, 1 << 40)], NOW + 3);
-        assert!(Arc::ptr_eq(&list.0.load_full(), &before));
+        assert_eq!(entries(&list), before);
         list.sweep(1 << 41);
         assert_eq!((list.len(), list.floor()), (0, floor));
         assert!(list.denies(None, "u", "t", NOW));
