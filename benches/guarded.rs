@@ -14,7 +14,6 @@ use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
-use std::sync::Arc;
 use std::{env, fs, thread};
 
 use actix_web::dev::Payload;
@@ -177,9 +176,9 @@ fn serve() {
 fn full_list() -> RevocationList {
     let now = Clock::System.now();
     let entry = |number: usize| {
-        let (id, until) = (Arc::<str>::from(format!("019b2c50-6a3f-7c11-9d42-{:012x}", number << 13)), now + 3600);
+        let (id, until) = (format!("019b2c50-6a3f-7c11-9d42-{:012x}", number << 13), now + 3600);
         match number % 50 {
-            0 => Revocation::Subject { id: format!("usr_{id}").into(), issued_before: now, until },
+            0 => Revocation::Subject { id: format!("usr_{id}"), issued_before: now, until },
             1 => Revocation::Token { id, until },
             _ => Revocation::Session { id, until },
         }

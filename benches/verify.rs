@@ -8,7 +8,6 @@
 #![allow(clippy::disallowed_methods, reason = "the peer of the comparison")]
 
 use std::hint::black_box;
-use std::sync::Arc;
 use std::time::Instant;
 
 use base64::Engine as _;
@@ -55,8 +54,7 @@ fn main() {
 /// What revoking one more costs, on a list as long as it may be.
 fn add() {
     let list = RevocationList::new();
-    let entry =
-        |number: usize| Revocation::Session { id: format!("019b2c4e-6a3f-7c11-9d42-{:012x}", number << 13).into(), until: i64::MAX };
+    let entry = |number: usize| Revocation::Session { id: format!("019b2c4e-6a3f-7c11-9d42-{:012x}", number << 13), until: i64::MAX };
     list.add(&(0..RevocationList::CAPACITY - ROUNDS).map(entry).collect::<Vec<_>>(), 1);
     let adding = (RevocationList::CAPACITY - ROUNDS..RevocationList::CAPACITY).map(|number| {
         let (entry, start) = (entry(number), Instant::now());
@@ -128,8 +126,8 @@ fn token(keys: &KeyRing, [sub, jti, sid]: [&str; 3], now: i64) -> String {
 fn verifier(keys: KeyRing, now: i64) -> Verifier {
     let until = now + 3600;
     let entries = (0..1000).flat_map(|number| {
-        let id = Arc::<str>::from(format!("019b2c4e-0000-7000-8000-{number:012x}"));
-        let subject = Revocation::Subject { id: format!("usr_{id}").into(), issued_before: now, until };
+        let id = format!("019b2c4e-0000-7000-8000-{number:012x}");
+        let subject = Revocation::Subject { id: format!("usr_{id}"), issued_before: now, until };
         [Revocation::Session { id: id.clone(), until }, subject, Revocation::Token { id, until }]
     });
     let verifier = Verifier::new(keys, ISSUER, &["orders"]).unwrap();

@@ -67,6 +67,7 @@ pub mod inspection;
 mod network_disk;
 pub mod notification;
 pub mod revocation;
+mod revocation_compact;
 pub mod revocation_tail;
 mod row;
 pub mod second_factor;

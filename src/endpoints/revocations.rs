@@ -46,9 +46,9 @@ pub(super) enum Entry {
 impl From<Revocation> for Entry {
     fn from(revocation: Revocation) -> Self {
         match revocation {
-            Revocation::Session { id, until } => Entry::Session { id: id.to_string(), until },
-            Revocation::Subject { id, issued_before, until } => Entry::Subject { id: id.to_string(), issued_before, until },
-            Revocation::Token { id, until } => Entry::Token { id: id.to_string(), until },
+            Revocation::Session { id, until } => Entry::Session { id, until },
+            Revocation::Subject { id, issued_before, until } => Entry::Subject { id, issued_before, until },
+            Revocation::Token { id, until } => Entry::Token { id, until },
         }
     }
 }

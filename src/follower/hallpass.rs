@@ -233,9 +233,9 @@ impl Hallpass {
 impl From<Entry> for Revocation {
     fn from(entry: Entry) -> Self {
         match entry {
-            Entry::Session { id, until } => Revocation::Session { id: id.into(), until },
-            Entry::Subject { id, issued_before, until } => Revocation::Subject { id: id.into(), issued_before, until },
-            Entry::Token { id, until } => Revocation::Token { id: id.into(), until },
+            Entry::Session { id, until } => Revocation::Session { id, until },
+            Entry::Subject { id, issued_before, until } => Revocation::Subject { id, issued_before, until },
+            Entry::Token { id, until } => Revocation::Token { id, until },
         }
     }
 }

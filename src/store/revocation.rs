@@ -24,7 +24,7 @@ const TRANSACTION: i64 = 30;
 pub const OVERLAP: i64 = 90;
 
 /// An entry and when it was written (NumericDate).
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Recorded {
     /// The entry.
     pub revocation: Revocation,

@@ -12,6 +12,7 @@ use tokio::sync::{Semaphore, watch};
 use tokio::time::{Instant, timeout};
 
 use super::revocation::{OVERLAP, Recorded};
+use super::revocation_compact::Compact;
 use crate::token::Revocation;
 
 /// Who has missed more than this many asks the store. They have a fixed place in memory, since one that grows leaves holes behind.
@@ -44,13 +45,13 @@ struct Shared {
 
 #[derive(Debug)]
 struct Rows {
-    kept: VecDeque<Revocation>,
+    kept: VecDeque<Compact>,
     /// How many there have been.
     count: u64,
     /// When the newest one known at the last complete look was written.
     moment: i64,
-    /// What will be read again, and is known.
-    seen: HashSet<Recorded>,
+    /// What will be read again, and is known, with the moment at which it was written.
+    seen: HashSet<(i64, Compact)>,
     heard_at: Option<Instant>,
 }
 
@@ -75,13 +76,12 @@ impl Tail {
     pub fn append(&self, rows: &[Recorded]) {
         let mut state = self.rows();
         for row in rows {
-            // Most rows are read again and again: none of them is copied for being known.
-            if !state.seen.contains(row) {
-                state.seen.insert(row.clone());
+            let compact = Compact::from(&row.revocation);
+            if state.seen.insert((row.recorded_at, compact.clone())) {
                 if state.kept.len() == LONGEST {
                     state.kept.pop_front();
                 }
-                state.kept.push_back(row.revocation.clone());
+                state.kept.push_back(compact);
                 state.count += 1;
             }
         }
@@ -97,7 +97,7 @@ impl Tail {
         state.kept.drain(..expired);
         state.moment = newest;
         state.heard_at = Some(Instant::now());
-        state.seen.retain(|row| row.recorded_at >= newest.saturating_sub(OVERLAP));
+        state.seen.retain(|(recorded_at, _)| *recorded_at >= newest.saturating_sub(OVERLAP));
     }
 
     /// Whether nothing was missing at some moment of the last `limit`.
@@ -118,7 +118,7 @@ impl Tail {
         if mark.instance != self.0.instance || missed > state.kept.len() {
             return None;
         }
-        let rows: Vec<Revocation> = state.kept.iter().skip(state.kept.len() - missed).take(limit).cloned().collect();
+        let rows: Vec<Revocation> = state.kept.iter().skip(state.kept.len() - missed).take(limit).map(Revocation::from).collect();
         // Who has not been told everything has not come as far as the newest row.
         let moment = if rows.len() == missed { state.moment } else { mark.moment };
         let mark = Mark { count: mark.count + rows.len() as u64, moment, ..*mark };
@@ -150,7 +150,7 @@ mod tests {
     use super::*;
 
     fn row(id: usize, recorded_at: i64) -> Recorded {
-        Recorded { revocation: Revocation::Session { id: id.to_string().into(), until: recorded_at + 3600 }, recorded_at }
+        Recorded { revocation: Revocation::Session { id: id.to_string(), until: recorded_at + 3600 }, recorded_at }
     }
 
     #[test]

@@ -8,20 +8,21 @@ use arc_swap::ArcSwap;
 
 use super::deny_table::{Entry, Table};
 
-/// One thing that is not believed any more. Copies share the id, as the deny list does. All times are NumericDates; after `until` the entry is of no use, since every token it denies has expired.
+/// One thing that is not believed any more. All times are NumericDates; after `until` the entry is of no use, since every token it denies has
+/// expired.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Revocation {
     /// Every token of a session (`sid`).
     Session {
         /// The `sid`.
-        id: Arc<str>,
+        id: String,
         /// When the last of its tokens has expired.
         until: i64,
     },
     /// Every token of a subject (`sub`) issued before a moment.
     Subject {
         /// The `sub`.
-        id: Arc<str>,
+        id: String,
         /// Tokens with `iat` before this are refused.
         issued_before: i64,
         /// When the last of them has expired.
@@ -30,20 +31,10 @@ pub enum Revocation {
     /// One token (`jti`).
     Token {
         /// The `jti`.
-        id: Arc<str>,
+        id: String,
         /// When it expires.
         until: i64,
     },
-}
-
-impl Revocation {
-    /// When every token that it denies has expired.
-    #[cfg(feature = "service")]
-    pub(crate) fn until(&self) -> i64 {
-        match self {
-            Self::Session { until, .. } | Self::Subject { until, .. } | Self::Token { until, .. } => *until,
-        }
-    }
 }
 
 /// The deny list. Clones share one list.

@@ -419,7 +419,7 @@ async fn c30_no_login_with_the_old_password_outlives_a_change_that_comes_at_the_
             for login in logins {
                 if let Some(id) = login.await.unwrap() {
                     assert_eq!(find(&store, &id).await.ended_at, Some(NOW + 1), "either before the change, or not at all");
-                    assert!(revoked.contains(&Revocation::Session { id: id.into(), until: until(NOW + 1) }));
+                    assert!(revoked.contains(&Revocation::Session { id, until: until(NOW + 1) }));
                 }
             }
             let left = by_account(&store.database, &id).await.unwrap();

@@ -64,7 +64,7 @@ fn concurrent_additions_are_all_kept() {
         for thread in 0..4 {
             let list = list.clone();
             scope.spawn(move || {
-                (0..50).for_each(|number| list.add(&[Revocation::Token { id: format!("{thread}-{number}").into(), until: NOW }], NOW))
+                (0..50).for_each(|number| list.add(&[Revocation::Token { id: format!("{thread}-{number}"), until: NOW }], NOW))
             });
         }
     });
