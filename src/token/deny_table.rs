@@ -11,6 +11,8 @@ use std::sync::atomic::{AtomicI64, AtomicU64, AtomicUsize, Ordering};
 
 /// The least that there is once there is anything.
 const SLOTS: usize = 64;
+/// So many of so many slots may be taken.
+const TAKEN: (usize, usize) = (4, 5);
 /// Bits of the filter for each slot, of which an entry sets three in one word: then of the ids that are not there at most one in some thirty
 /// has to be looked for.
 const BITS_PER_SLOT: usize = 8;
@@ -29,7 +31,7 @@ pub(super) struct Entry {
 /// The table. One thread at a time may write to it; its owner sees to that.
 #[derive(Debug, Default)]
 pub(super) struct Table {
-    /// A power of two of them, or none. At least one in four is free, so every search ends soon.
+    /// A power of two of them, or none. At least one in five is free, so every search ends soon.
     slots: Box<[Slot]>,
     filter: Box<[AtomicU64]>,
     len: AtomicUsize,
@@ -65,7 +67,7 @@ impl Table {
     /// Another table with those that are to be kept, and room for at least one more.
     pub(super) fn renewed(&self, keep: impl Fn(&Entry) -> bool) -> Self {
         let len = self.entries().filter(&keep).count();
-        let slots = ((len + 1) * 4).div_ceil(3).next_power_of_two().max(SLOTS);
+        let slots = ((len + 1) * TAKEN.1).div_ceil(TAKEN.0).next_power_of_two().max(SLOTS);
         let renewed = Self {
             slots: (0..slots).map(|_| Slot::default()).collect(),
             filter: (0..slots * BITS_PER_SLOT / 64).map(|_| AtomicU64::new(0)).collect(),
@@ -86,7 +88,7 @@ impl Table {
             return true;
         }
         let len = self.len() + 1;
-        if len * 4 > self.slots.len() * 3 {
+        if len * TAKEN.1 > self.slots.len() * TAKEN.0 {
             return false;
         }
         // Relaxed: whoever learns of the revocation from this thread sees all that it wrote before.
@@ -221,14 +223,14 @@ mod tests {
     }
 
     #[test]
-    fn a_quarter_of_the_slots_stays_free_and_a_table_that_is_full_says_so_and_keeps_what_it_has() {
+    fn a_fifth_of_the_slots_stays_free_and_a_table_that_is_full_says_so_and_keeps_what_it_has() {
         let empty = Table::default();
         assert!(!empty.put("a", entry(1)) && empty.get("a").is_none());
         let table = empty.renewed(|_| true);
-        assert!((0..48).all(|number| table.put(&id(number), entry(number))));
-        assert!(!table.put(&id(48), entry(48)) && table.get(&id(48)).is_none());
-        assert!(table.put(&id(47), entry(100)) && table.get(&id(47)) == Some(entry(100)));
-        assert_eq!((table.len(), table.slots.len(), filled(100_000).slots.len()), (48, 64, 262_144));
+        assert!((0..51).all(|number| table.put(&id(number), entry(number))));
+        assert!(!table.put(&id(51), entry(51)) && table.get(&id(51)).is_none());
+        assert!(table.put(&id(50), entry(100)) && table.get(&id(50)) == Some(entry(100)));
+        assert_eq!((table.len(), table.slots.len(), filled(100_000).slots.len()), (51, 64, 131_072));
     }
 
     #[test]
@@ -287,7 +289,7 @@ mod tests {
 
     /// Twice as large, and empty.
     fn grown(table: &Table) -> Table {
-        let count = i64::try_from(table.slots.len() * 3 / 4).unwrap_or_default();
+        let count = i64::try_from(table.slots.len() * TAKEN.0 / TAKEN.1).unwrap_or_default();
         assert!((0..count).all(|number| table.put(&id(number), entry(number))));
         let larger = table.renewed(|_| true);
         assert_eq!(larger.slots.len(), table.slots.len() * 2);
