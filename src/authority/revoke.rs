@@ -49,7 +49,7 @@ impl Authority {
         let account_id = token.is_person().then(|| token.subject());
         let (event, session_id, client_id) = (Event::TokenRevoked, token.session_id(), Some(token.client_id()));
         let why = Happening { event, account_id, session_id, client_id, detail: None, actor: (None, None) };
-        let until = revocation::until_expired(token.expires_at());
+        let until = revocation::until(now);
         if revocation::record_token(&self.database, token.id(), until, &why.entry(now)).await? {
             why.log();
         }

@@ -87,8 +87,8 @@ pub async fn insert(database: &Database, entry: &Entry) -> Result<(), Error> {
 /// # Errors
 /// [`Error::Corrupt`] when one of them is, [`Error::Unavailable`].
 pub async fn list(database: &Database, account_id: Option<&str>, before: Option<&str>, limit: u32) -> Result<Vec<Entry>, Error> {
-    // Every id is less than `~`, the last visible character.
-    let before = before.unwrap_or("~");
+    // Ids begin with a hexadecimal digit, and `g` comes after all of these in every collation. `~` does not: it sorts before them in most.
+    let before = before.unwrap_or("g");
     let rows = match account_id {
         Some(account_id) => {
             let select = "SELECT * FROM audit WHERE account_id = $1 AND id < $2 ORDER BY id DESC LIMIT $3";

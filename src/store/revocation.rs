@@ -19,6 +19,10 @@ const SKEW: i64 = 2 * 60;
 /// The most from reading the clock to the end of a transaction that is retried.
 const TRANSACTION: i64 = 30;
 
+/// How long an entry is kept after it has expired, in seconds: a replica whose clock was an hour ahead for a while must not have deleted for
+/// all of them, nor left out, what denies tokens again when its clock is right, nor may a clock that is set back bring to life what was revoked.
+const KEPT: i64 = MAX_LIFETIME;
+
 /// What was written this many seconds before the newest entry is read again: the clocks of two replicas may be a minute apart (the largest
 /// leeway), and a statement that is retried takes up to half a minute from reading the clock to being seen.
 pub const OVERLAP: i64 = 90;
@@ -95,11 +99,6 @@ pub fn until(now: i64) -> i64 {
     now.saturating_add(MAX_LIFETIME + SKEW)
 }
 
-/// When a token that says this of its end has expired for everybody.
-pub fn until_expired(expires_at: i64) -> i64 {
-    expires_at.saturating_add(SKEW)
-}
-
 /// The entries that were written since a moment and still deny something at `now`.
 ///
 /// # Errors
@@ -110,7 +109,7 @@ pub async fn recorded_since(database: &Database, since: i64, now: i64) -> Result
     rows.into_iter().collect()
 }
 
-/// At most `limit` entries behind the cursor that still deny something at `now`, in the order in which they were written.
+/// At most `limit` entries behind the cursor that still deny something at `now`, or did an hour before, in the order in which they were written.
 ///
 /// # Errors
 /// [`Error::Corrupt`], [`Error::Unavailable`].
@@ -122,21 +121,21 @@ pub async fn page(database: &Database, after: &Cursor, limit: u32, now: i64) -> 
         .bind(after.recorded_at)
         .bind(&after.kind)
         .bind(&after.id)
-        .bind(now)
+        .bind(now.saturating_sub(KEPT))
         .bind(i64::from(limit))
         .map(|row| Recorded::read(&row))
         .fetch_all(pool))?;
     rows.into_iter().collect()
 }
 
-/// Deletes at most `limit` entries that deny nothing any more at `now`, and tells how many.
+/// Deletes at most `limit` entries that denied nothing any more an hour before `now`, and tells how many.
 ///
 /// # Errors
 /// [`Error::Unavailable`].
 pub async fn sweep(database: &Database, limit: u32, now: i64) -> Result<u64, Error> {
     // One column would be ambiguous: an id may be revoked under two kinds.
     let delete = "DELETE FROM revocation WHERE until < $1 AND (kind, id) IN (SELECT kind, id FROM revocation WHERE until < $1 LIMIT $2)";
-    execute!(database, sqlx::query(delete).bind(now).bind(i64::from(limit)))
+    execute!(database, sqlx::query(delete).bind(now.saturating_sub(KEPT)).bind(i64::from(limit)))
 }
 
 /// Revokes one session, whether there is a row for it or not.

@@ -50,7 +50,9 @@ impl Table {
         if !self.may_hold(hash) {
             return None;
         }
-        self.place_of(self.fingerprint(id, hash)).filter(|slot| slot.is_taken()).map(Slot::entry)
+        let fingerprint = self.fingerprint(id, hash);
+        // Looked at once more: a slot that was free may have been taken for another id meanwhile.
+        self.place_of(fingerprint).filter(|slot| slot.is_taken() && slot.fingerprint() == fingerprint).map(Slot::entry)
     }
 
     /// Everything that is denied.
@@ -261,6 +263,17 @@ mod tests {
         }
         let found = ["", "a", "1234567", "12345678", "012345678", "b", "912345678"].map(|id| table.get(id).map(|entry| entry.until));
         assert_eq!(found, [Some(0), Some(1), Some(2), Some(3), Some(4), None, None]);
+    }
+
+    #[test]
+    fn who_finds_a_slot_free_that_is_then_taken_for_another_id_does_not_take_that_for_the_answer() {
+        let table = Table::default().renewed(|_| true);
+        // All bits of the filter are set, and as many slots taken as may be.
+        table.filter.iter().for_each(|word| word.store(u64::MAX, Ordering::Relaxed));
+        std::thread::scope(|scope| {
+            scope.spawn(|| assert!((0..51).all(|number| table.put(&id(number), entry(number)))));
+            scope.spawn(|| assert!((1000..20_000).all(|number| table.get(&id(number)).is_none())));
+        });
     }
 
     #[test]

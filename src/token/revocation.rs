@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use arc_swap::ArcSwap;
 
+use super::MAX_LIFETIME;
 use super::deny_table::{Entry, Table};
 
 /// One thing that is not believed any more. All times are NumericDates; after `until` the entry is of no use, since every token it denies has
@@ -45,8 +46,9 @@ pub enum Revocation {
 ///
 /// It holds [`RevocationList::CAPACITY`] entries at most. When there are more, the older half of them goes, and a floor takes their place:
 /// no token issued before the youngest of these was revoked, or within 150 seconds after, is believed any more, whoever's it is
-/// ([`RevocationList::floor`]). That refuses too much and never too little. People who are caught by it refresh; and where tokens live for
-/// five minutes it catches nobody before there are 50,000 revocations in half of that, since older tokens have expired by themselves.
+/// ([`RevocationList::floor`]). That refuses too much and never too little. People who are caught by it refresh, at the latest when these
+/// 150 seconds are over. Where tokens live for five minutes it catches nobody before there are 50,000 revocations in seven and a half
+/// minutes, since older tokens have expired by themselves.
 #[derive(Clone, Debug, Default)]
 pub struct RevocationList(Arc<Shared>);
 
@@ -72,6 +74,9 @@ struct Tables {
 const MARGIN: i64 = 2 * 60 + 30;
 /// Whenever it was issued.
 const ANY_TIME: i64 = i64::MAX;
+/// How long an entry outlives its `until`, in seconds: verifiers have a leeway, and a clock that was an hour ahead for a while, or is set
+/// back, must not bring to life what was revoked.
+const KEPT: i64 = MAX_LIFETIME;
 
 impl RevocationList {
     /// The most entries that are kept.
@@ -88,9 +93,9 @@ impl RevocationList {
         self.write(|tables| revocations.into_iter().for_each(|revocation| tables.add(revocation, now)));
     }
 
-    /// Removes what can deny no token any more at `now`.
+    /// Removes what can deny no token any more at `now`, nor at any time an hour before: verifiers have a leeway, and clocks are set back.
     pub fn sweep(&self, now: i64) {
-        self.write(|tables| tables.retain(|entry| entry.until >= now));
+        self.write(|tables| tables.retain(|entry| entry.until.saturating_add(KEPT) >= now));
     }
 
     /// How many entries there are.
@@ -250,7 +255,7 @@ mod tests {
             let list = RevocationList::new();
             list.add(order, NOW);
             assert!(list.denies(None, "u", "t", 89));
-            list.sweep(440);
+            list.sweep(440 + KEPT);
             assert_eq!(list.len(), 1);
         }
     }
@@ -299,7 +304,7 @@ mod tests {
     fn sweeping_keeps_what_can_still_deny() {
         let list = RevocationList::new();
         list.add(&[session("old", 99), session("edge", 100), session("new", 101)], NOW);
-        list.sweep(100);
+        list.sweep(100 + KEPT);
         assert_eq!(["old", "edge", "new"].map(|id| list.denies(Some(id), "u", "t", 0)), [false, true, true]);
     }
 

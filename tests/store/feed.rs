@@ -1,6 +1,6 @@
 use hallpass::clock::{Clock, TestClock};
 use hallpass::feed::Feed;
-use hallpass::store::revocation::until;
+use hallpass::store::revocation::{sweep, until};
 use hallpass::token::RevocationList;
 
 use super::*;
@@ -31,7 +31,7 @@ async fn record(store: &Store, id: &str, recorded_at: i64) {
 #[tokio::test]
 async fn n4_the_first_poll_brings_in_everything_that_still_denies_something() {
     on_every_store(|store| async move {
-        record(&store, "over", NOW - 4000).await;
+        record(&store, "over", NOW - 7400).await;
         record(&store, "old", NOW - 3000).await;
         record(&store, "new", NOW).await;
         let clock = TestClock::at(NOW);
@@ -68,6 +68,39 @@ async fn an_entry_from_the_future_does_not_hide_those_of_the_present() {
         assert_eq!(replica.knows().await, 1);
         record(&store, "present", NOW + 1).await;
         assert_eq!(replica.knows().await, 2);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_entry_from_the_future_does_not_hide_what_was_written_while_the_store_was_not_heard_of() {
+    on_every_store(|store| async move {
+        let clock = TestClock::at(NOW);
+        let mut replica = Replica::of(&store, &clock);
+        record(&store, "future", NOW + 600).await;
+        assert_eq!(replica.knows().await, 1);
+        record(&store, "meanwhile", NOW + 100).await;
+        clock.advance(240);
+        assert_eq!(replica.knows().await, 2);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn n10_a_clock_that_is_an_hour_ahead_for_a_while_loses_no_entry() {
+    on_every_store(|store| async move {
+        let clock = TestClock::at(NOW);
+        let mut replica = Replica::of(&store, &clock);
+        record(&store, "revoked", NOW).await;
+        assert_eq!(replica.knows().await, 1);
+        clock.advance(3600);
+        let mut started_then = Replica::of(&store, &clock);
+        assert_eq!((replica.knows().await, started_then.knows().await), (1, 1));
+        for list in [&replica.list, &started_then.list] {
+            list.sweep(clock.now());
+            assert_eq!(list.len(), 1);
+        }
+        assert_eq!(sweep(&store.database, 1000, clock.now()).await.unwrap(), 0);
     })
     .await;
 }

@@ -237,6 +237,8 @@ async fn revocations_are_asked_for_by_when_they_were_written_and_swept_when_they
         assert_eq!((since(0, NOW).await, since(NOW + 3, NOW).await, since(NOW + 5, NOW).await), (5, 2, 0));
         let over = until(NOW + 1) + 1;
         assert_eq!(since(0, over).await, 3);
+        assert_eq!(revocation::sweep(&store.database, 1000, over).await.unwrap(), 0, "a clock that was an hour ahead costs nothing");
+        let over = over + 3600;
         assert_eq!(revocation::sweep(&store.database, 1, over).await.unwrap(), 1);
         assert_eq!(revocation::sweep(&store.database, 1000, over).await.unwrap(), 1);
         assert_eq!((revocation::sweep(&store.database, 1000, over).await.unwrap(), since(0, NOW).await), (0, 3));

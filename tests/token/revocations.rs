@@ -46,6 +46,17 @@ fn a_subject_that_was_cut_off_may_come_back_with_a_newer_token() {
 }
 
 #[test]
+fn a_token_that_is_revoked_until_it_expires_is_not_believed_within_the_leeway_after_that() {
+    let verifier = verifier();
+    let token = verifier.verify(good(), NOW).unwrap();
+    verifier.revocations().add(&[Revocation::Token { id: token.id().to_owned(), until: token.expires_at() }], NOW);
+    let late = token.expires_at() + 4;
+    verifier.revocations().sweep(late);
+    assert_eq!(verifier.verify(good(), late).unwrap_err(), InvalidToken::Revoked);
+    assert!(self::verifier().verify(good(), late).is_ok());
+}
+
+#[test]
 fn q10_every_clone_on_every_thread_sees_a_revocation_at_once() {
     let verifier = verifier();
     let clones: Vec<_> = (0..4).map(|_| verifier.clone()).collect();
