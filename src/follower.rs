@@ -137,12 +137,14 @@ impl Follow {
         }
     }
 
-    /// What guards do while the list is stale. By default they go on.
+    /// What guards do while the list is stale. By default they go on. Only those know of it that were told by
+    /// [`Guard::with_freshness`](crate::guard::Guard::with_freshness).
     pub fn when_stale(self, when_stale: WhenStale) -> Self {
         Self { when_stale, ..self }
     }
 
-    /// How long ago the list may have been complete: 3 s to 1 h, 30 s by default. When nothing is revoked, hallpass is heard of three times as often.
+    /// How long ago hallpass may have been heard of last: 3 s to 1 h, 30 s by default. When nothing is revoked, it is heard of three times as
+    /// often. What it tells may itself be ten seconds old, when it has lost its store: after that it tells nothing.
     pub fn stale_after(self, stale_after: Duration) -> Self {
         Self { stale_after, ..self }
     }

@@ -55,6 +55,8 @@ pub mod testing;
 use std::fmt;
 use std::sync::Arc;
 
+#[cfg(feature = "service")]
+use actix_web::http::header::AUTHORIZATION;
 use actix_web::{HttpMessage as _, HttpRequest, HttpResponse};
 
 use crate::clock::Clock;
@@ -79,6 +81,7 @@ type Render = dyn Fn(&Refusal, &HttpRequest) -> HttpResponse + Send + Sync;
 type Observe = dyn Fn(&HttpRequest, Result<&str, InvalidToken>) + Send + Sync;
 
 /// What the extractors and the middleware work with. Put a clone into the application data: `App::new().app_data(guard.clone())`.
+/// The innermost scope that has one counts. Put all of them there as they are: one that is there so hides any in a `web::Data`, inner ones too.
 ///
 /// Clones share everything.
 #[derive(Clone)]
@@ -210,7 +213,12 @@ impl Guard {
             (Some(observe), Err(reason)) => observe(request, Err(*reason)),
             (None, _) | (_, Ok(None)) => {}
         }
-        verified.map_err(Refusal::InvalidToken)?.ok_or(Refusal::UserTokenRequired).map(Some)
+        match verified {
+            Ok(session) => session.ok_or(Refusal::UserTokenRequired).map(Some),
+            // A cookie comes along unasked: one that is not believed must not keep the other one from ending the session.
+            Err(_) if !request.headers().contains_key(AUTHORIZATION) => Ok(None),
+            Err(reason) => Err(Refusal::InvalidToken(reason)),
+        }
     }
 
     /// Whether this request may use cookies: what [`Guard::with_cookies`] asks of requests, for routes of your own that read or set others.

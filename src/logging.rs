@@ -50,18 +50,25 @@ pub fn start(format: Format, filter: &str) {
 }
 
 /// Keeps libraries from telling details, whatever `RUST_LOG` says: below INFO the HTTP library quotes headers that it cannot read, and whoever
-/// looks for a fault would find tokens in the log.
+/// looks for a fault would find tokens in the log. At ERROR it tells of every request that it cannot read: any stranger could fill the log
+/// and wake an operator.
 struct Discreet(env_logger::Logger);
 
 impl Discreet {
     fn is_ours(target: &str) -> bool {
         target.split("::").next() == Some("hallpass")
     }
+
+    fn is_of_strangers(target: &str) -> bool {
+        target.starts_with("actix_http::h1::")
+    }
 }
 
 impl log::Log for Discreet {
     fn enabled(&self, metadata: &log::Metadata<'_>) -> bool {
-        (metadata.level() <= log::Level::Info || Self::is_ours(metadata.target())) && self.0.enabled(metadata)
+        let target = metadata.target();
+        let may_tell = metadata.level() <= log::Level::Info && !Self::is_of_strangers(target);
+        (may_tell || Self::is_ours(target)) && self.0.enabled(metadata)
     }
 
     fn log(&self, record: &Record<'_>) {
@@ -203,6 +210,15 @@ mod tests {
 
     fn is_one_safe_line(text: &str) -> bool {
         !text.chars().any(is_unsafe)
+    }
+
+    #[test]
+    fn m3_what_any_stranger_can_make_the_http_library_say_is_not_told() {
+        let told = Discreet(env_logger::Builder::new().filter_level(log::LevelFilter::Trace).build());
+        let tells = |target, level| log::Log::enabled(&told, &log::Metadata::builder().target(target).level(level).build());
+        assert!(!tells("actix_http::h1::dispatcher", Level::Error) && !tells("actix_http::h1::decoder", Level::Error));
+        assert!(tells("actix_server::accept", Level::Error) && !tells("actix_server::accept", Level::Debug));
+        assert!(tells("hallpass::http", Level::Trace) && !tells("hallpassing", Level::Debug));
     }
 
     #[test]

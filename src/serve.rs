@@ -204,7 +204,7 @@ fn listen(
     let proxies = TrustedProxies::new(&config.server.trusted_proxies);
     let cors = Data::new(Cors::new(&config.server.cors_origins));
     let traffic = Data::new(Traffic::default());
-    let ops = config.server.ops_listen.map(|address| ops::listen(address, &shared, &ready, &traffic)).transpose()?;
+    let ops = config.server.ops_listen.map(|address| ops::listen(address, &shared, &ready, &traffic, &config.server.bounds)).transpose()?;
     let optional =
         Optional { registration: config.registration.enabled, metrics: ops.is_none(), docs: config.server.docs, demo: config.server.demo }
             .routes();

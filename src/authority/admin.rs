@@ -5,6 +5,7 @@
 //! at the command line has the database at hand, so none of this would hold anything back there.
 
 use super::id::{self, is_id};
+use super::limits::Request;
 use super::{Authority, Error};
 use crate::store::account_edit::LastAdmin;
 use crate::store::{account, client};
@@ -51,6 +52,7 @@ impl Authority {
     /// [`Error::NotAdmin`]; [`Error::SessionOver`] for who is disabled or gone; [`Error::StoreUnavailable`].
     pub async fn admin(&self, claimant: Claimant<'_>) -> Result<Admin, Error> {
         let Claimant { subject, scope, ip } = claimant;
+        self.limits.client(Request::Administration, subject)?;
         let held = if is_id(id::PERSON, subject) {
             let account = account::by_id(&self.database, subject).await?;
             account.filter(|account| account.disabled_at.is_none()).map(|account| account.scope)

@@ -28,7 +28,8 @@ pub async fn token(
         }
         "refresh_token" if client.is_first_party() => {
             let refresh_token = form.required("refresh_token")?;
-            let grant = authority.refresh_grant(refresh_token, http::device(&request)).await?;
+            let scope = form.one("scope")?.map(Secret::expose);
+            let grant = authority.refresh_grant(refresh_token, scope, http::device(&request)).await?;
             token_response(&grant, Transport::Body, &cookies)
         }
         "refresh_token" => Err(client.refusal(authority.refuse_grant(client.credentials()?).await)),

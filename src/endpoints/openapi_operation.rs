@@ -62,6 +62,11 @@ impl Operation {
         self.with(|built| built.security(by(BEARER)).security(by(COOKIE)))
     }
 
+    /// What is asked for may also stand in the body.
+    pub(super) fn or_none(self) -> Self {
+        self.with(|built| built.security(SecurityRequirement::default()))
+    }
+
     /// Whoever asks is a client, by HTTP Basic or by two parameters of the form.
     pub(super) fn client(self) -> Self {
         let by_form = SecurityRequirement::default();

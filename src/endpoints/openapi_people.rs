@@ -30,6 +30,7 @@ fn tokens() -> [Operation; 6] {
         post("/logout", "logout", "End sessions")
             .says("An access token that has expired will do, and so will a refresh token, in the body or as a cookie.")
             .bearer(&[])
+            .or_none()
             .optional_json::<logout::LogoutBody>()
             .answers_nothing("They are over, on every replica within two seconds.")
             .refuses(&[400, 401, 403, 503]),

@@ -9,14 +9,14 @@ use utoipa::ToSchema;
 
 use crate::authority::Authority;
 use crate::authority::follow::Position;
-use crate::guard::{Policy, Require};
+use crate::guard::{Policy, Refusal, Require};
 use crate::http::Error;
 use crate::token::Revocation;
 
 /// The longest that a request may wait, in seconds.
 pub(super) const LONGEST_WAIT: u64 = 30;
 
-/// Who may follow the deny list: it names sessions and subjects.
+/// Who may follow the deny list: it names sessions and subjects of others, so it is for services and for no person.
 #[derive(Debug)]
 pub struct Follow;
 
@@ -57,7 +57,10 @@ impl From<Revocation> for Entry {
 ///
 /// # Errors
 /// 400, 401, 403, 503.
-pub async fn revocations(_follower: Require<Follow>, authority: Data<Authority>, request: HttpRequest) -> Result<impl Responder, Error> {
+pub async fn revocations(follower: Require<Follow>, authority: Data<Authority>, request: HttpRequest) -> Result<impl Responder, Error> {
+    if follower.is_person() {
+        return Err(Error::Refused(Refusal::InsufficientRole));
+    }
     let (after, wait) = asked(request.query_string())?;
     let changes = authority.follow(after, wait).await?;
     Ok(Json(Body { cursor: changes.position.to_text(), entries: changes.entries.into_iter().map(Entry::from).collect() }))

@@ -4,7 +4,7 @@
 //! along. It reads those two headers and the method, and knows nothing of tokens or sessions.
 
 use actix_web::http::Method;
-use actix_web::http::header::{HeaderMap, HeaderName, ORIGIN};
+use actix_web::http::header::{HeaderMap, HeaderName, ORIGIN, UPGRADE};
 use thiserror::Error;
 
 use super::Refusal;
@@ -41,12 +41,12 @@ impl TrustedOrigins {
     }
 
     /// Whether a request with a cookie may be acted upon. GET, HEAD and OPTIONS may always: they change nothing, and no other page can read the
-    /// answer.
+    /// answer. That is not so where they ask for another protocol: a page can read a WebSocket to anywhere.
     ///
     /// # Errors
     /// [`Refusal::CsrfFailed`].
     pub fn check(&self, method: &Method, headers: &HeaderMap) -> Result<(), Refusal> {
-        if matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS) {
+        if matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS) && !headers.contains_key(UPGRADE) {
             return Ok(());
         }
         let trusted = match (only(headers, &SEC_FETCH_SITE), only(headers, &ORIGIN)) {
@@ -72,8 +72,8 @@ impl TrustedOrigins {
     pub(super) fn check_forwarded(&self, headers: &HeaderMap) -> Result<(), Refusal> {
         let is_ours = |origin: &[u8]| origin == self.own.as_bytes() || self.allows(origin);
         let trusted = match (only(headers, &SEC_FETCH_SITE), only(headers, &ORIGIN)) {
-            // `none`: the address was typed, or a bookmark. No page can bring that about.
-            (Sent::Once(b"same-origin" | b"none") | Sent::Not, Sent::Not) => true,
+            // `none`: the address was typed, or a bookmark. No page can bring that about. `same-site` without an origin: a link next door.
+            (Sent::Once(b"same-origin" | b"same-site" | b"none") | Sent::Not, Sent::Not) => true,
             (Sent::Once(b"same-origin") | Sent::Not, Sent::Once(origin)) => is_ours(origin),
             (Sent::Once(b"same-site" | b"cross-site"), Sent::Once(origin)) => self.allows(origin),
             _ => false,
@@ -229,12 +229,12 @@ mod tests {
             (&[], &[ALLOWED]),
             (&["cross-site"], &[ALLOWED]),
             (&["same-site"], &[ALLOWED]),
+            (&["same-site"], &[]),
         ] {
             assert!(check(site, origin), "{site:?} {origin:?}");
         }
         for (site, origin) in [
             (&["cross-site"][..], &[][..]),
-            (&["same-site"], &[]),
             (&["cross-site"], &[OWN]),
             (&["same-site"], &[OWN]),
             (&["cross-site"], &[evil]),

@@ -5,11 +5,11 @@ use std::panic::AssertUnwindSafe;
 use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::error::InternalError;
-use actix_web::http::StatusCode;
 use actix_web::http::header::{
     CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderValue, REFERRER_POLICY, STRICT_TRANSPORT_SECURITY, VARY,
     X_CONTENT_TYPE_OPTIONS,
 };
+use actix_web::http::{ConnectionType, StatusCode};
 use actix_web::middleware::Next;
 use actix_web::web::Data;
 use actix_web::{HttpMessage as _, HttpResponse, ResponseError as _};
@@ -49,6 +49,8 @@ struct Dress {
     page: Page,
     /// Whether the connection is ours to speak of: behind a gateway that ends TLS, that is the gateway's matter.
     is_tls: bool,
+    /// Whether another protocol was offered. The HTTP library ends such a connection, and would say that it goes on.
+    ends: bool,
 }
 
 impl Dress {
@@ -61,6 +63,7 @@ impl Dress {
             form: ErrorForm::of(path),
             page: cors.map_or(Page::Any, |cors| cors.page(path, request.headers())),
             is_tls: request.app_config().secure(),
+            ends: request.head().upgrade(),
         }
     }
 }
@@ -160,6 +163,9 @@ fn put_on(mut response: HttpResponse, dress: &Dress) -> HttpResponse {
         }
         None => response,
     };
+    if dress.ends {
+        response.head_mut().set_connection_type(ConnectionType::Close);
+    }
     let headers = response.headers_mut();
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));

@@ -12,6 +12,7 @@ use actix_web::{App, HttpServer};
 
 use super::Error;
 use crate::authority::Authority;
+use crate::config::Bounds;
 use crate::endpoints::{self, probes::Readiness};
 use crate::http::{self, Traffic};
 
@@ -35,6 +36,7 @@ pub(super) fn listen(
     authority: &Data<Authority>,
     readiness: &Data<Readiness>,
     traffic: &Data<Traffic>,
+    bounds: &Bounds,
 ) -> Result<Ops, Error> {
     let (authority, readiness, traffic) = (authority.clone(), readiness.clone(), traffic.clone());
     let app = move || {
@@ -46,10 +48,12 @@ pub(super) fn listen(
             .configure(endpoints::operations)
             .wrap(from_fn(http::envelope))
     };
+    let watched = bounds.clone();
     let bound = HttpServer::new(app)
         .workers(1)
         .client_request_timeout(HEAD_TIMEOUT)
         .keep_alive(KEEP_ALIVE)
+        .on_connect(move |stream, data| http::connection::watch(stream, data, &watched))
         .max_connections(MAX_CONNECTIONS)
         .h1_allow_half_closed(false)
         .disable_signals()

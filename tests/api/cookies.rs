@@ -399,6 +399,17 @@ on_each_store! {
         }
     }
 
+    async fn e23_an_access_cookie_that_is_not_believed_keeps_nobody_from_logging_out(app: TestApp) {
+        let (jar, _) = login(&app).await;
+        let refresh = jar.header().split("; ").find(|cookie| cookie.starts_with(REFRESH)).unwrap().to_owned();
+        let logout = |cookies: String| app.client.post(app.url("/logout")).header("sec-fetch-site", "same-origin").header(COOKIE, cookies).send();
+        let response = logout(format!("{ACCESS}=x.y.z; {refresh}")).await.unwrap();
+        assert_eq!((response.status().as_u16(), response.headers().get_all("set-cookie").iter().count()), (204, 2));
+        assert_eq!(jar.post(&app, "/refresh").send().await.unwrap().status(), 401, "the session is over");
+        let alone = logout(format!("{ACCESS}=x.y.z")).await.unwrap();
+        assert_eq!((alone.status().as_u16(), alone.headers().get_all("set-cookie").iter().count()), (401, 2));
+    }
+
     async fn logout_clears_only_what_is_over(app: TestApp) {
         let (jar, body) = login(&app).await;
         let (other, _) = login(&app).await;

@@ -141,6 +141,16 @@ on_each_store! {
         assert_eq!(app.spray(|n| format!("198.51.100.{n}"), 105..206).await, 100, "they took nothing from it");
     }
 
+    async fn j3_a_network_is_not_limited_for_people_who_were_right_after_a_typing_error_or_in_two_steps(app: TestApp, limited) {
+        for n in 0..104 {
+            let (from, email) = (format!("198.51.100.{n}"), format!("person{n}@example.com"));
+            app.add(&email, PASSWORD).await;
+            assert_eq!(app.login_from(&from, &email, "wrong").await.status(), 401, "{email}");
+            assert_eq!(app.login_from(&from, &email, PASSWORD).await.status(), 200, "{email}");
+        }
+        assert_eq!(app.spray(|n| format!("198.51.100.{n}"), 105..206).await, 100, "they took nothing from it");
+    }
+
     async fn j9_j10_an_address_is_limited_whatever_it_says_of_itself(app: TestApp, limited) {
         for n in 0..10 {
             assert_eq!(app.login_from(&format!("203.0.113.{n}, 192.0.2.1"), EMAIL, PASSWORD).await.status(), 200);
@@ -259,6 +269,17 @@ on_each_store! {
         app.clock.advance(3);
         assert_eq!(app.token_for(&loud).await.status(), 200);
         assert_eq!(outcome(&app.token_for(&loud).await), (429, Some(3)));
+    }
+
+    async fn j14_an_administrator_asks_so_often_and_another_is_not_affected(app: TestApp, |config| config.limits.client = per_minute(20)) {
+        let (loud, calm) = (app.machine("loud", "hallpass:admin").await, app.machine("calm", "hallpass:admin").await);
+        let token = async |machine: &Machine| text(&app.token_for(machine).await.json().await.unwrap(), "access_token");
+        let (loud, calm) = (token(&loud).await, token(&calm).await);
+        let list = async |token: &str| outcome(&app.get("/admin/users").bearer_auth(token).send().await.unwrap());
+        for _ in 0..20 {
+            assert_eq!(list(&loud).await, (200, None));
+        }
+        assert_eq!((list(&loud).await, list(&calm).await), ((429, Some(3)), (200, None)));
     }
 
     async fn j14_whoever_guesses_at_clients_is_limited_by_address_and_no_client_is_kept_from_working_by_it(app: TestApp, |config| {

@@ -9,7 +9,7 @@ use hallpass::store::audit;
 use reqwest::header::{AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, PRAGMA};
 use serde_json::{Value, json};
 
-use crate::app::{TestApp, claims, on_each_store, text};
+use crate::app::{EMAIL, PASSWORD, TestApp, claims, on_each_store, text};
 use crate::oauth::{BASIC, Machine, refusal, refused};
 
 const GRANT: (&str, &str) = ("grant_type", "client_credentials");
@@ -273,6 +273,26 @@ on_each_store! {
         assert_eq!(refused(refresh("").await).await, (400, "invalid_request".into()));
         let parameters = [("grant_type", "refresh_token"), ("client_id", "hallpass"), ("client_secret", "x"), ("refresh_token", "x")];
         assert_eq!(refused(app.form("/oauth/token", &parameters).send().await.unwrap()).await, (401, "invalid_client".into()));
+    }
+
+    async fn d13_a_scope_narrows_one_access_token_and_more_than_is_left_is_refused(app: TestApp) {
+        let login = app.post_login(&json!({ "email": EMAIL, "password": PASSWORD, "scope": "a b" })).send().await.unwrap();
+        let first = text(&login.json::<Value>().await.unwrap(), "refresh_token");
+        let refresh = async |token: &str, scopes: &[&str]| {
+            let mut parameters = vec![("grant_type", "refresh_token"), ("client_id", "hallpass"), ("refresh_token", token)];
+            parameters.extend(scopes.iter().map(|scope| ("scope", *scope)));
+            app.form("/oauth/token", &parameters).send().await.unwrap()
+        };
+        for more in ["a c", "c", "a b hallpass:admin", "a  b"] {
+            assert_eq!(refused(refresh(&first, &[more]).await).await, (400, "invalid_scope".to_owned()), "{more}");
+        }
+        assert_eq!(refused(refresh(&first, &["a", "a"]).await).await, (400, "invalid_request".to_owned()));
+        let narrowed: Value = refresh(&first, &["b"]).await.json().await.unwrap();
+        assert_eq!((&narrowed["scope"], claims(&text(&narrowed, "access_token"))["scope"].clone()), (&json!("b"), json!("b")));
+        let again: Value = refresh(&first, &["a"]).await.json().await.unwrap();
+        assert_eq!((&again["scope"], &again["refresh_token"]), (&json!("a"), &narrowed["refresh_token"]), "a retry within the grace");
+        let whole: Value = refresh(&text(&narrowed, "refresh_token"), &[]).await.json().await.unwrap();
+        assert_eq!(whole["scope"], "a b", "the session has lost nothing");
     }
 
     async fn d7_a_predecessor_is_worth_nothing_to_another_client_and_no_alarm_within_the_grace_or_after_it(app: TestApp) {

@@ -8,10 +8,11 @@ use serde_json::Value;
 
 use crate::app::{EMAIL, TestApp, claims, on_each_store, text};
 
-/// A token of somebody who may follow the deny list.
+/// A token of a client that may follow the deny list.
 async fn follower(app: &TestApp) -> String {
-    app.raw_sql("UPDATE account SET scopes = 'hallpass:revocations' WHERE email_folded = 'alice@example.com'").await;
-    app.token().await
+    let machine = app.machine("follower", "hallpass:revocations").await;
+    let granted = app.ask(&machine, "/oauth/token", &[("grant_type", "client_credentials")]).await;
+    text(&granted.json().await.unwrap(), "access_token")
 }
 
 async fn asked(app: &TestApp, token: &str, query: &str) -> Response {
@@ -46,6 +47,9 @@ on_each_store! {
         assert_eq!(refused.status(), 403);
         assert_eq!(refused.headers()["www-authenticate"], r#"Bearer realm="hallpass", error="insufficient_scope", scope="hallpass:revocations""#);
         assert_eq!(asked(&app, &follower(&app).await, "").await.status(), 200);
+        app.raw_sql("UPDATE account SET scopes = 'hallpass:revocations' WHERE email_folded = 'alice@example.com'").await;
+        let person = asked(&app, &app.token().await, "").await;
+        assert_eq!((person.status().as_u16(), &person.headers()["www-authenticate"]), (403, &r#"Bearer realm="hallpass", error="insufficient_scope""#.parse().unwrap()));
     }
 
     async fn what_is_no_cursor_or_no_wait_is_400(app: TestApp) {
