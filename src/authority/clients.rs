@@ -125,11 +125,14 @@ impl Clients {
     /// Gives a client a new secret. The one until now stays good until the next rotation, so that it can be replaced without haste.
     ///
     /// # Errors
-    /// [`Error::NotFound`]; [`Error::StoreUnavailable`]; for administrators [`Error::ScopeNotHeld`].
+    /// [`Error::Conflict`]: somebody else did so since this client was looked at. [`Error::StoreUnavailable`]; for administrators
+    /// [`Error::ScopeNotHeld`].
     pub async fn rotate_secret(&self, client: Client) -> Result<Issued, Error> {
         self.behalf.may_act_for(&client.scope)?;
         let ((secret, hash), now) = (new_secret()?, self.clock.now());
-        found(client::rotate_secret(&self.database, &client.id, &hash, now).await?)?;
+        if !client::rotate_secret(&self.database, &client, &hash, now).await? {
+            return Err(Error::Conflict);
+        }
         self.recent.forget(&client.id);
         let previous_secret_hash = Some(client.secret_hash);
         let client = Client { secret_hash: hash, previous_secret_hash, secret_rotated_at: Some(now), ..client };

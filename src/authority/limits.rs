@@ -68,9 +68,10 @@ pub(super) enum Request {
     Token,
     Introspection,
     Revocation,
+    Administration,
 }
 
-/// An account that was counted for a network, to be given back if the login is right.
+/// An account that counts for a network, by this try or by one before it, to be given back if the login is right.
 #[derive(Clone, Copy, Debug)]
 #[must_use]
 pub(super) struct Counted(Option<(Place, Place)>);
@@ -115,27 +116,29 @@ impl Limits {
         // What finds no room is counted every time. Both under the lock of the first: of those who try one account at once one is counted,
         // and who is refused is not known.
         inner.tried.change(pair, now, |known_until, is_shared| {
-            if !is_shared && *known_until > now {
-                return Ok(Counted(None));
+            if is_shared || *known_until <= now {
+                inner.sprayed.take(sprayed, now)?;
             }
-            inner.sprayed.take(sprayed, now)?;
-            if !is_shared {
+            if !is_shared && *known_until <= now {
                 *known_until = now.saturating_add(nanoseconds(SPRAYED));
             }
             Ok(Counted(Some((pair, sprayed))))
         })
     }
 
-    /// Whoever proves who they are sprays nothing: a network that many share is not limited for its size.
+    /// Whoever proves who they are sprays nothing: a network that many share is not limited for its size. What an earlier try took, with a
+    /// typing error or without the second factor, is given back too; of several that are right at once, by one.
     pub(super) fn was_right(&self, counted: Counted) {
         let (inner, now) = (&*self.0, self.now());
         if let (Some((pair, sprayed)), Some(bucket)) = (counted.0, inner.sprayed.bucket) {
             inner.tried.change(pair, now, |known_until, is_shared| {
+                if is_shared || *known_until > now {
+                    inner.sprayed.table.change(sprayed, now, |full_at, _| *full_at = full_at.saturating_sub(bucket.one));
+                }
                 if !is_shared {
-                    *known_until = 0
+                    *known_until = 0;
                 }
             });
-            inner.sprayed.table.change(sprayed, now, |full_at, _| *full_at = full_at.saturating_sub(bucket.one));
         }
     }
 

@@ -4,7 +4,7 @@
 //! one. The row decides who was first, and whether a token that comes late is a retry or a theft.
 
 use super::audit::{Event, Happening};
-use super::grant::remaining_scope;
+use super::grant::{granted_scope, remaining_scope};
 use super::outcomes::UseCase;
 use super::session_policy::Standing;
 use super::{Authority, Device, Error, Grant};
@@ -22,21 +22,21 @@ impl Authority {
     /// [`Error::InvalidRefreshToken`] for whatever is wrong with the token, its session or its account; then the session is over, unless
     /// the token named none. [`Error::TooManyRequests`]; [`Error::StoreUnavailable`].
     pub async fn refresh(&self, refresh_token: &Secret, device: Device) -> Result<Grant, Error> {
-        let outcome = self.use_up(refresh_token, device).await;
+        let outcome = self.use_up(refresh_token, None, device).await;
         self.outcomes.count(UseCase::Refresh, &outcome);
         outcome
     }
 
-    async fn use_up(&self, refresh_token: &Secret, device: Device) -> Result<Grant, Error> {
+    async fn use_up(&self, refresh_token: &Secret, scope: Option<&str>, device: Device) -> Result<Grant, Error> {
         let presented = self.tokens.keys().refresh.read(refresh_token.expose()).ok_or(Error::InvalidRefreshToken)?;
         self.limits.refresh(presented.session)?;
         let session = self.session_of(&presented).await?.ok_or(Error::InvalidRefreshToken)?;
         let now = self.clock.now();
         match self.terms.sessions.standing(&session, presented.generation, now) {
-            Standing::Current => self.rotate(Session { device, ..session }, now).await,
+            Standing::Current => self.rotate(Session { device, ..session }, scope, now).await,
             Standing::Predecessor => {
                 let account = self.account_behind(&session, now).await?;
-                let scope = remaining_scope(&account.scope, session.scope.as_deref())?;
+                let scope = granted_scope(&remaining_scope(&account.scope, session.scope.as_deref())?, scope)?;
                 self.grant(&account, &session, scope, now)
             }
             Standing::Reused => Err(self.end_reused(&session, now).await),
@@ -44,12 +44,15 @@ impl Authority {
         }
     }
 
-    /// The same in the words of the token endpoint (RFC 6749 s6).
+    /// The same in the words of the token endpoint (RFC 6749 s6). A `scope` narrows this one access token and not the session.
     ///
     /// # Errors
-    /// Those of [`Authority::refresh`], with [`Error::InvalidGrant`] in the place of [`Error::InvalidRefreshToken`].
-    pub async fn refresh_grant(&self, refresh_token: &Secret, device: Device) -> Result<Grant, Error> {
-        self.refresh(refresh_token, device).await.map_err(|error| match error {
+    /// Those of [`Authority::refresh`], with [`Error::InvalidGrant`] in the place of [`Error::InvalidRefreshToken`]; [`Error::InvalidScope`] for
+    /// more than the session has left, and then the token is not used up.
+    pub async fn refresh_grant(&self, refresh_token: &Secret, scope: Option<&str>, device: Device) -> Result<Grant, Error> {
+        let outcome = self.use_up(refresh_token, scope, device).await;
+        self.outcomes.count(UseCase::Refresh, &outcome);
+        outcome.map_err(|error| match error {
             Error::InvalidRefreshToken => Error::InvalidGrant,
             error => error,
         })
@@ -62,9 +65,9 @@ impl Authority {
     }
 
     /// Moves on to the next generation. The tokens are made first: an account whose token would be too long has lost nothing.
-    async fn rotate(&self, session: Session, now: i64) -> Result<Grant, Error> {
+    async fn rotate(&self, session: Session, scope: Option<&str>, now: i64) -> Result<Grant, Error> {
         let account = self.account_behind(&session, now).await?;
-        let scope = remaining_scope(&account.scope, session.scope.as_deref())?;
+        let scope = granted_scope(&remaining_scope(&account.scope, session.scope.as_deref())?, scope)?;
         let next = Session { generation: session.generation.saturating_add(1), rotated_at: now, ..session };
         let grant = self.grant(&account, &next, scope, now)?;
         if session::rotate(&self.database, &next).await? {

@@ -9,7 +9,7 @@ use super::throttle::Settlement;
 use super::{Authority, Error, resealing};
 use crate::secret::Secret;
 use crate::store::account::{self, Account};
-use crate::store::second_factor::{self, SecondFactor};
+use crate::store::second_factor::{self, Removal, SecondFactor};
 use zeroize::Zeroizing;
 
 /// The `acr` of a login that used a second factor.
@@ -71,12 +71,14 @@ impl Authority {
     /// [`Error::WeakLogin`]; [`Error::StoreUnavailable`].
     pub async fn remove_second_factor(&self, account_id: &str, acr: Option<&str>, auth_time: i64) -> Result<(), Error> {
         let is_strong = acr == Some(STRONG);
-        let removed = second_factor::remove(&self.database, account_id, is_strong, auth_time).await?;
-        if !removed {
-            return Err(Error::WeakLogin);
+        match second_factor::remove(&self.database, account_id, is_strong, auth_time).await? {
+            Removal::Done => {
+                Happening::to_account(Event::SecondFactorRemoved, account_id).record(&self.database, self.clock.now()).await;
+                Ok(())
+            }
+            Removal::NothingThere => Ok(()),
+            Removal::Refused => Err(Error::WeakLogin),
         }
-        Happening::to_account(Event::SecondFactorRemoved, account_id).record(&self.database, self.clock.now()).await;
-        Ok(())
     }
 
     /// The second factor that a login of this account needs, if any.

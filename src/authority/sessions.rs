@@ -10,9 +10,6 @@ use crate::clock::Clock;
 use crate::store::Database;
 use crate::store::session::{self, Ending, Session};
 
-/// The most sessions that are listed, the newest: a script that logs in for every request leaves a million behind.
-const LISTED: u32 = 1000;
-
 /// The sessions of a store.
 #[derive(Clone, Debug)]
 pub struct Sessions {
@@ -39,7 +36,7 @@ impl Sessions {
     /// [`Error::StoreUnavailable`]; [`Error::Internal`] for a damaged row.
     pub async fn live_of(&self, account_id: &str) -> Result<Vec<Session>, Error> {
         let now = self.clock.now();
-        let mut sessions = session::newest_by_account(&self.database, account_id, LISTED).await?;
+        let mut sessions = session::by_account(&self.database, account_id).await?;
         sessions.retain(|session| self.policy.is_live(session, now));
         Ok(sessions)
     }

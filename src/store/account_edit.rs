@@ -80,10 +80,10 @@ pub async fn delete(database: &Database, id: &str, last_admin: LastAdmin, why: &
     let now = why.at;
     let may_go = i64::from(last_admin == LastAdmin::MayGo);
     // As others take them: the account's row before that of its revocation, or two could wait for each other.
-    let claim = statement::step("UPDATE account SET disabled_at = disabled_at WHERE id = $1").text(id).queues();
+    let claim = statement::step("UPDATE account SET disabled_at = disabled_at WHERE id = $1").text(id).uncounted();
     // A login or a refresh that was granted a moment before may bear a time that is later by as much as clocks differ. After that there is
     // nothing to grant.
-    let revoke = revocation::of_subject(id, revocation::after(now), now);
+    let revoke = revocation::of_subject(id, revocation::after(now), now).uncounted();
     let delete = statement::step(DELETE).text(id).number(may_go).decides();
     let steps = [queued(now), claim, revoke, delete, audit::written(why).aside()];
     Ok(!statement::transaction(database, &steps).await?.is_empty())
@@ -106,5 +106,5 @@ pub fn is_admin(account: &Account) -> bool {
 
 /// Changes that may take an administrator away come one after another, so that each sees what the one before has left.
 fn queued(now: i64) -> Step<'static> {
-    statement::step("UPDATE administration SET changed_at = $1 WHERE id = 1").number(now).queues()
+    statement::step("UPDATE administration SET changed_at = $1 WHERE id = 1").number(now).uncounted()
 }

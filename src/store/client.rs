@@ -119,14 +119,16 @@ pub async fn list(database: &Database, after: Option<&str>, limit: u32) -> Resul
     rows.into_iter().collect()
 }
 
-/// Replaces the secret; the one until now stays good beside it, the one before that does not. False: there is no such client.
+/// Replaces the secret of a client that was found so; it stays good beside the new one, the one before that does not. False: somebody else has
+/// replaced it, or the client is gone, and nothing was changed. Two at once would else leave no secret that anybody uses.
 ///
 /// # Errors
 /// [`Error::Unavailable`].
-pub async fn rotate_secret(database: &Database, id: &str, secret_hash: &SecretHash, now: i64) -> Result<bool, Error> {
-    let update = "UPDATE client SET previous_secret_hash = secret_hash, secret_hash = $2, secret_rotated_at = $3 WHERE id = $1";
-    let hash = secret_hash.to_text();
-    Ok(execute!(database, sqlx::query(update).bind(id).bind(&hash).bind(now))? > 0)
+pub async fn rotate_secret(database: &Database, client: &Client, secret_hash: &SecretHash, now: i64) -> Result<bool, Error> {
+    let update = "UPDATE client SET previous_secret_hash = secret_hash, secret_hash = $2, secret_rotated_at = $3 \
+                  WHERE id = $1 AND secret_hash = $4";
+    let (before, after) = (client.secret_hash.to_text(), secret_hash.to_text());
+    Ok(execute!(database, sqlx::query(update).bind(&client.id).bind(&after).bind(now).bind(&before))? > 0)
 }
 
 /// A change of a client by an operator, who looked at it before.
@@ -162,6 +164,6 @@ pub async fn edit(database: &Database, Edit { before, after, why }: Edit<'_>, no
 /// [`Error::Unavailable`].
 pub async fn delete(database: &Database, id: &str, why: &audit::Entry, now: i64) -> Result<bool, Error> {
     let delete = statement::step("DELETE FROM client WHERE id = $1").text(id).decides();
-    let steps = [revocation::of_client(id, now), delete, audit::written(why).aside()];
+    let steps = [revocation::of_client(id, now).uncounted(), delete, audit::written(why).aside()];
     Ok(!statement::transaction(database, &steps).await?.is_empty())
 }

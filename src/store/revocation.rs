@@ -19,6 +19,10 @@ const SKEW: i64 = 2 * 60;
 /// The most from reading the clock to the end of a transaction that is retried.
 const TRANSACTION: i64 = 30;
 
+/// A session that was neither refreshed nor stepped up for so many seconds has no token that is good: the grace of a refresh and the
+/// differences of clocks are far shorter than the half of it.
+const ISSUED: i64 = 2 * MAX_LIFETIME;
+
 /// How long an entry is kept after it has expired, in seconds: a replica whose clock was an hour ahead for a while must not have deleted for
 /// all of them, nor left out, what denies tokens again when its clock is right, nor may a clock that is set back bring to life what was revoked.
 const KEPT: i64 = MAX_LIFETIME;
@@ -165,11 +169,12 @@ pub async fn record_token(database: &Database, id: &str, until: i64, why: &audit
     Ok(changed.first().is_some_and(|tokens| *tokens > 0))
 }
 
-/// Revokes every session of an account that ended at `now`.
+/// Revokes every session of an account that ended at `now`, if there may be tokens of it: one that has long been left idle has none, and the
+/// deny list has no room for thousands of these.
 pub(super) fn of_ended_sessions<'v>(account_id: &'v str, now: i64) -> Step<'v> {
     let insert = "INSERT INTO revocation (kind, id, until, recorded_at) SELECT 'session', id, $3, $2 FROM session \
-                  WHERE account_id = $1 AND ended_at = $2 ON CONFLICT (kind, id) DO NOTHING";
-    statement::step(insert).announced_on(CHANNEL).text(account_id).number(now).number(until(now))
+                  WHERE account_id = $1 AND ended_at = $2 AND (rotated_at >= $4 OR auth_time >= $4) ON CONFLICT (kind, id) DO NOTHING";
+    statement::step(insert).announced_on(CHANNEL).text(account_id).number(now).number(until(now)).number(now.saturating_sub(ISSUED))
 }
 
 /// Revokes what was issued to an account before a moment, if there is such an account. A later moment overrides an earlier one.

@@ -127,15 +127,32 @@ pub async fn count_by_key(database: &Database) -> Result<Vec<(String, i64)>, Err
     on!(database, |pool| sqlx::query_as("SELECT kid, COUNT(*) FROM second_factor GROUP BY kid ORDER BY kid").fetch_all(pool))
 }
 
+/// What became of a second factor that was to be removed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Removal {
+    /// It is gone.
+    Done,
+    /// There was none.
+    NothingThere,
+    /// It is there still.
+    Refused,
+}
+
 /// Removes the second factor of an account, if it is not confirmed, was confirmed at `proven_at` or later, or `is_strong` says that it was
-/// itself used. False: it is there still.
+/// itself used.
 ///
 /// # Errors
 /// [`Error::Unavailable`].
-pub async fn remove(database: &Database, account_id: &str, is_strong: bool, proven_at: i64) -> Result<bool, Error> {
+pub async fn remove(database: &Database, account_id: &str, is_strong: bool, proven_at: i64) -> Result<Removal, Error> {
     let delete = "DELETE FROM second_factor WHERE account_id = $1 AND ($2 = 1 OR confirmed_at IS NULL OR confirmed_at >= $3)";
     let removed = execute!(database, sqlx::query(delete).bind(account_id).bind(i64::from(is_strong)).bind(proven_at))?;
-    Ok(removed > 0 || by_account(database, account_id).await?.is_none())
+    Ok(if removed > 0 {
+        Removal::Done
+    } else if by_account(database, account_id).await?.is_none() {
+        Removal::NothingThere
+    } else {
+        Removal::Refused
+    })
 }
 
 /// Removes the second factor of an account, confirmed or not, whoever proved what. False: there was none.

@@ -10,7 +10,7 @@ use super::row::{Columns, Record, is_word_list};
 use super::statement::{self, Step};
 use super::{Database, Device, Error, audit, revocation};
 
-pub use super::session_insert::{insert, insert_alone};
+pub use super::session_insert::{MOST, insert, insert_alone};
 
 const TABLE: &str = "session";
 
@@ -139,22 +139,14 @@ pub async fn of_account_in_force(database: &Database, id: &str, account_id: &str
     row.transpose()
 }
 
-/// The sessions of an account that were not ended, the newest first. Some of them may have timed out.
+/// The sessions of an account that were not ended, the newest first, at most [`MOST`]. Some of them may have timed out.
 ///
 /// # Errors
 /// [`Error::Corrupt`], [`Error::Unavailable`].
 pub async fn by_account(database: &Database, account_id: &str) -> Result<Vec<Session>, Error> {
-    newest_by_account(database, account_id, u32::MAX).await
-}
-
-/// Like [`by_account`], at most `limit` of them.
-///
-/// # Errors
-/// [`Error::Corrupt`], [`Error::Unavailable`].
-pub async fn newest_by_account(database: &Database, account_id: &str, limit: u32) -> Result<Vec<Session>, Error> {
     let select = "SELECT * FROM session WHERE account_id = $1 AND ended_at IS NULL ORDER BY id DESC LIMIT $2";
     let rows =
-        on!(database, |pool| sqlx::query(select).bind(account_id).bind(i64::from(limit)).map(|row| Session::read(&row)).fetch_all(pool))?;
+        on!(database, |pool| sqlx::query(select).bind(account_id).bind(i64::from(MOST)).map(|row| Session::read(&row)).fetch_all(pool))?;
     rows.into_iter().collect()
 }
 

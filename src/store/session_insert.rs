@@ -1,4 +1,4 @@
-//! How a row of table `session` begins: besides the others of its account, or as the only one.
+//! How a row of table `session` begins: besides the others of its account, as far as there may be so many, or as the only one.
 //!
 //! Two logins, or a login and a change of the account, must see each other, whichever database it is: so each queues at the account's row.
 
@@ -9,14 +9,25 @@ use super::session::Session;
 use super::statement::{self, Step};
 use super::{Database, Error, revocation};
 
+/// The most sessions of one account that go on at once. Whoever logs in for every request would otherwise leave a million behind, and ending
+/// all of them at once would be too much for one transaction and for the deny list.
+pub const MOST: u32 = 1000;
+
 /// Makes a session, if its account is there, enabled, and has the password that it had when it was looked at. False: it is not so any more.
+/// When there are more than [`MOST`] of the account, the oldest ends.
 ///
 /// # Errors
 /// [`Error::Unavailable`].
 pub async fn insert(database: &Database, session: &Session) -> Result<bool, Error> {
+    // Ids sort by the time they were made. There is no such one while there are fewer.
+    const END_OLDEST: &str = "UPDATE session SET ended_at = $2 WHERE account_id = $1 AND ended_at IS NULL AND id <> $3 AND id < \
+                              (SELECT id FROM session WHERE account_id = $1 AND ended_at IS NULL ORDER BY id DESC LIMIT 1 OFFSET $4)";
     let (seed, amr) = stored_forms(session);
-    let changed = statement::transaction(database, &[claimed(session), inserted(session, &seed, &amr)]).await?;
-    Ok(changed.last().is_some_and(|sessions| *sessions > 0))
+    let (account_id, now) = (session.account_id.as_str(), session.created_at);
+    let end_oldest = statement::step(END_OLDEST).text(account_id).number(now).text(&session.id).number(i64::from(MOST) - 1);
+    let revoke = revocation::of_ended_sessions(account_id, now);
+    let changed = statement::transaction(database, &[claimed(session), inserted(session, &seed, &amr), end_oldest, revoke]).await?;
+    Ok(changed.get(1).is_some_and(|sessions| *sessions > 0))
 }
 
 /// Makes a session like [`insert`], and it is the only one: the others of its account end in the same transaction, and what was issued to

@@ -74,8 +74,8 @@ pub(super) struct Step<'v> {
 enum Part {
     /// One of those that belong together.
     Plain,
-    /// Only takes a place in a queue.
-    Queues,
+    /// Belongs to them, and says nothing of what they did.
+    Uncounted,
     /// Says whether any of it happens.
     Decides,
     /// Only accompanies the others.
@@ -128,9 +128,10 @@ impl<'v> Step<'v> {
         self
     }
 
-    /// Only waits for other transactions that change the same row, and makes later ones wait. It is not among the counts.
-    pub(super) fn queues(mut self) -> Self {
-        self.part = Part::Queues;
+    /// It is not among the counts: it only waits for other transactions that change the same row, or says nothing of whether there is
+    /// something to accompany.
+    pub(super) fn uncounted(mut self) -> Self {
+        self.part = Part::Uncounted;
         self
     }
 }
@@ -172,7 +173,7 @@ pub(super) async fn transaction(database: &Database, steps: &[Step<'_>]) -> Resu
                 transaction.rollback().await?;
                 return Ok(Vec::new());
             }
-            if step.part != Part::Queues {
+            if step.part != Part::Uncounted {
                 changed.push(rows);
             }
         }

@@ -59,13 +59,16 @@ async fn f16_two_secrets_live_and_a_second_rotation_drops_the_oldest() {
     on_every_store(|store| async move {
         let id = insert(&store.database, new("worker"), NOW).await.unwrap().id;
         for (secret, previous, at) in [("two", "one", NOW + 1), ("three", "two", NOW + 2)] {
-            assert!(rotate_secret(&store.database, &id, &SecretHash::of(secret), at).await.unwrap());
+            let before = find(&store, &id).await;
+            assert!(rotate_secret(&store.database, &before, &SecretHash::of(secret), at).await.unwrap());
+            assert!(!rotate_secret(&store.database, &before, &SecretHash::of("at the same time"), at).await.unwrap());
             let client = find(&store, &id).await;
             assert!(client.secret_hash.matches(&SecretHash::of(secret)));
             assert!(client.previous_secret_hash.unwrap().matches(&SecretHash::of(previous)));
             assert_eq!(client.secret_rotated_at, Some(at));
         }
-        assert!(!rotate_secret(&store.database, "cli_x", &SecretHash::of("x"), NOW).await.unwrap());
+        let nobody = Client { id: "cli_x".to_owned(), ..find(&store, &id).await };
+        assert!(!rotate_secret(&store.database, &nobody, &SecretHash::of("x"), NOW).await.unwrap());
     })
     .await;
 }
@@ -93,6 +96,14 @@ async fn f13_disabling_and_removing_a_client_revoke_its_tokens() {
         assert!(by_id(&store.database, &id).await.unwrap().is_none());
         assert!(!delete(&store.database, "cli_x", &why(NOW), NOW).await.unwrap());
         assert_eq!(revoked(&store).await.len(), 1, "nothing to revoke for nobody");
+
+        let id = insert(&store.database, new("other"), NOW).await.unwrap().id;
+        let before = find(&store, &id).await;
+        let after = Client { disabled_at: Some(NOW + 20), ..before.clone() };
+        assert!(edit(&store.database, Edit { before: &before, after: &after, why: &[] }, NOW + 20).await.unwrap());
+        assert!(delete(&store.database, &id, &why(NOW + 16), NOW + 16).await.unwrap());
+        let written = audit::list(&store.database, None, None, 10).await.unwrap();
+        assert_eq!(written.first().map(|entry| entry.at), Some(NOW + 16), "also by a clock that is behind the one that disabled it");
     })
     .await;
 }

@@ -1,5 +1,5 @@
 use hallpass::store::second_factor::{
-    SecondFactor, begin, by_account, confirm, remove, reseal, sealed_by_others, take_recovery_code, take_step,
+    Removal, SecondFactor, begin, by_account, confirm, remove, reseal, sealed_by_others, take_recovery_code, take_step,
 };
 use hallpass::store::{Error, account};
 use hallpass::token::sealing::Sealed;
@@ -150,15 +150,17 @@ async fn a_secret_is_sealed_anew_only_in_the_place_of_itself() {
 async fn g15_a_second_factor_is_removed_by_who_used_it_or_proved_who_they_are_before_it_was_there() {
     on_every_store(|store| async move {
         let database = &store.database;
-        for (is_strong, proven_at, removed) in [(false, NOW + 2, false), (false, NOW + 1, true), (true, NOW + 2, true)] {
+        for (is_strong, proven_at, removed) in
+            [(false, NOW + 2, Removal::Refused), (false, NOW + 1, Removal::Done), (true, NOW + 2, Removal::Done)]
+        {
             let factor = confirmed(&store, &format!("{is_strong}{proven_at}@b.com")).await;
             assert_eq!(remove(database, &factor.account_id, is_strong, proven_at).await.unwrap(), removed);
-            assert_eq!(by_account(database, &factor.account_id).await.unwrap().is_none(), removed);
+            assert_eq!(by_account(database, &factor.account_id).await.unwrap().is_none(), removed == Removal::Done);
         }
         let account = account_of(&store, "a@b.com").await;
-        assert!(remove(database, &account, false, NOW).await.unwrap(), "there is none");
+        assert_eq!(remove(database, &account, false, NOW).await.unwrap(), Removal::NothingThere);
         begin(database, &account, &sealed("s"), NOW).await.unwrap();
-        assert!(remove(database, &account, false, NOW + 9).await.unwrap(), "not confirmed");
+        assert_eq!(remove(database, &account, false, NOW + 9).await.unwrap(), Removal::Done, "not confirmed");
     })
     .await;
 }

@@ -1,7 +1,7 @@
 use hallpass::store::account::{OwnPassword, set_own_password_hash};
 use hallpass::store::revocation::{self, Recorded, recorded_since, until};
 use hallpass::store::session::{
-    Ending, Session, StepUp, by_account, by_id, end, insert, insert_alone, newest_by_account, of_account_in_force, rotate, step_up, sweep,
+    Ending, Session, StepUp, by_account, by_id, end, insert, insert_alone, of_account_in_force, rotate, step_up, sweep,
 };
 use hallpass::store::{Device, Error, account, new_id};
 use hallpass::token::Revocation;
@@ -74,8 +74,6 @@ async fn a_session_comes_back_as_it_was_stored() {
         }
         let ids: Vec<String> = by_account(&store.database, &account).await.unwrap().into_iter().map(|session| session.id).collect();
         assert_eq!(ids, [bare.id.clone(), full.id.clone()], "the newest first");
-        let newest = newest_by_account(&store.database, &account, 1).await.unwrap();
-        assert_eq!(newest.iter().map(|session| &session.id).collect::<Vec<_>>(), [&bare.id]);
         assert!(by_id(&store.database, "nobody").await.unwrap().is_none());
         assert!(matches!(insert(&store.database, &full).await, Err(Error::Conflict)));
     })
@@ -221,6 +219,49 @@ async fn a_later_revocation_of_a_subject_overrides_an_earlier_one_and_never_the_
                 [Revocation::Subject { id: account.as_str().into(), issued_before: stands, until: until(stands) }]
             );
         }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn m9_ending_all_sessions_revokes_only_those_that_may_have_tokens() {
+    on_every_store(|store| async move {
+        let account = account_of(&store, "a@b.com").await;
+        let since = NOW - 7200;
+        for rotated_at in [since - 1, since, NOW] {
+            assert!(
+                insert(&store.database, &Session { rotated_at, auth_time: NOW - 9000, ..session_of(&account, NOW - 9000) }).await.unwrap()
+            );
+        }
+        let stepped_up = Session { rotated_at: since - 1, auth_time: since, ..session_of(&account, NOW - 9000) };
+        assert!(insert(&store.database, &stepped_up).await.unwrap());
+        end(&store.database, &account, Ending::All, NOW).await.unwrap();
+        assert_eq!((by_account(&store.database, &account).await.unwrap().len(), revoked(&store).await.len()), (0, 3));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn m9_an_account_has_a_thousand_sessions_at_most_and_the_oldest_gives_way() {
+    on_every_store(|store| async move {
+        let (account, other) = (account_of(&store, "a@b.com").await, account_of(&store, "c@d.com").await);
+        begin(&store, &other).await;
+        let oldest = begin(&store, &account).await;
+        let numbers = "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 999)";
+        let columns = "account_id, seed, generation, scope, amr, acr, password_changed_at, created_at, auth_time, rotated_at";
+        store
+            .raw(&format!(
+                "INSERT INTO session (id, {columns}) {numbers} SELECT 'f' || (1000 + i), {columns} FROM n, session WHERE id = '{}'",
+                oldest.id
+            ))
+            .await;
+        assert_eq!(by_account(&store.database, &account).await.unwrap().len(), 1000);
+        let newest = Session { id: "fff".to_owned(), ..session_of(&account, NOW + 1) };
+        assert!(insert(&store.database, &newest).await.unwrap());
+        let left = by_account(&store.database, &account).await.unwrap();
+        assert_eq!((left.len(), left[0].id.as_str(), find(&store, &oldest.id).await.ended_at), (1000, "fff", Some(NOW + 1)));
+        assert_eq!(revoked(&store).await, [Revocation::Session { id: oldest.id, until: until(NOW + 1) }]);
+        assert_eq!(by_account(&store.database, &other).await.unwrap().len(), 1);
     })
     .await;
 }
