@@ -163,6 +163,21 @@ fn l2_a_store_that_does_not_answer_is_broken_and_the_rest_is_looked_at_all_the_s
 }
 
 #[test]
+fn a_database_that_could_not_be_made_or_whose_address_cannot_be_read_is_broken() {
+    for (url, says) in [
+        ("sqlite:nowhere/x.db", "broken: database.url (sqlite:nowhere/x.db) cannot be created"),
+        ("sqlite:keys.json/x.db", "broken: database.url (sqlite:keys.json/x.db) cannot be created"),
+        ("sqlite:", "broken: database.url (sqlite:) names no file"),
+        ("sqlite:x.db?mode=foo", "broken: database.url (sqlite:x.db) cannot be read"),
+        ("postgres://u:s3cret@127.0.0.1:notaport/d", "broken: database.url (postgres://[redacted]@127.0.0.1:notaport/d) cannot be read"),
+    ] {
+        let place = Place::with_keys().set("HALLPASS__DATABASE__URL", url);
+        one_complaint(&findings(&place), "store", says);
+        assert_eq!(place.files(), ["keys.json"], "nothing is made");
+    }
+}
+
+#[test]
 fn settings_that_cannot_be_used_are_all_named_and_what_can_be_looked_at_is() {
     let place = Place::with_keys().set("HALLPASS__PASSWORD__BCRYPT_COST", "31").set("HALLPASS__TOKEN__LEEWAY", "1h");
     let found = findings(&place);
