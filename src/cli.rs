@@ -19,6 +19,7 @@ use crate::serve as service;
 mod calibrate;
 mod client;
 mod config_command;
+mod database;
 mod dev;
 mod doctor;
 mod doctor_finding;
@@ -93,7 +94,7 @@ enum Command {
     Config(config_command::ConfigCommand),
     /// Bring the database's schema up to date.
     ///
-    /// `serve` does it too. By itself it is for deployments where only one job may change the schema.
+    /// `serve` does it too, and so do the commands that change people, sessions or clients; those that only show them never do. By itself it is for deployments where only one job may change the schema.
     #[command(after_help = "Example: hallpass migrate --config hallpass.toml")]
     Migrate,
     /// Add, change, list, import and export the people who can log in.

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use crate::program::Place;
-use crate::store::{execute, on_every_store};
+use crate::store::{on_every_store, sql};
 
 /// The findings, after checking that each of them that is not fine has a remedy of one sentence, and that the exit status fits.
 #[track_caller]
@@ -38,22 +38,6 @@ fn with_a_file() -> Place {
     place.write("hallpass.db", "");
     place.chmod("hallpass.db", 0o600);
     place
-}
-
-/// Runs SQL in the database of the place, whichever it is.
-fn sql(place: &Place, sql: &str) {
-    match place.setting("HALLPASS__DATABASE__URL") {
-        Some(url) => execute(url, sql.to_owned()),
-        None => {
-            let url = format!("sqlite:{}", place.path().join("hallpass.db").display());
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-            runtime.block_on(async {
-                let pool = sqlx::SqlitePool::connect(&url).await.unwrap();
-                sqlx::raw_sql(sqlx::AssertSqlSafe(sql.to_owned())).execute(&pool).await.unwrap();
-                pool.close().await;
-            });
-        }
-    }
 }
 
 #[test]

@@ -9,6 +9,7 @@ mod key;
 mod logs;
 mod program;
 mod randomness;
+mod reading;
 mod rolling;
 mod rotation;
 mod serve;
