@@ -5,7 +5,7 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use super::doctor_finding::Finding;
-use crate::config::Config;
+use crate::config::{self, Config};
 use crate::store::inspection;
 
 const PROXY: &str = "proxy";
@@ -89,16 +89,22 @@ fn origins(config: &Config) -> Vec<Finding> {
 }
 
 /// Files, besides that of the keys, in which there are secrets, with what they are.
-fn secret_files(config: &Config, settings_file: Option<&Path>) -> Vec<(PathBuf, &'static str)> {
+fn secret_files(config: &Config, settings_file: Option<&Path>) -> Vec<(PathBuf, String)> {
     let mut files = Vec::new();
     if let Some(path) = settings_file.filter(|path| holds_a_secret(path)) {
-        files.push((path.to_owned(), "the settings file holds a secret"));
+        files.push((path.to_owned(), "the settings file holds a secret".to_owned()));
     }
+    if let Some(path) = &config.server.tls_key_file {
+        files.push((path.clone(), "server.tls_key_file holds the private key of the certificate".to_owned()));
+    }
+    files.extend(
+        config::secret_files(config::environment()).map(|(variable, path)| (path, format!("{variable} names a file with a secret"))),
+    );
     if let Some(path) = inspection::sqlite_file(config.database.url.expose()) {
         for suffix in ["", "-wal", "-shm"] {
             let mut name = path.clone().into_os_string();
             name.push(suffix);
-            files.push((name.into(), "the database file holds password hashes"));
+            files.push((name.into(), "the database file holds password hashes".to_owned()));
         }
     }
     files
@@ -115,7 +121,7 @@ fn has_password(url: &str) -> bool {
     login.is_some_and(|login| login.contains(':')) || url.contains("password=")
 }
 
-fn readable_by_others(files: &[(PathBuf, &str)]) -> Vec<Finding> {
+fn readable_by_others(files: &[(PathBuf, String)]) -> Vec<Finding> {
     let opened = files.iter().filter_map(|(path, what)| {
         let mode = fs::metadata(path).ok()?.mode();
         let shown = path.display();

@@ -222,6 +222,12 @@ fn read_secret(variable: &str, path: &str) -> Result<String, Error> {
     Ok(secret.expose().to_owned())
 }
 
+/// The `…_FILE` variables that are set, each with the file it names.
+pub(super) fn secret_files(env: impl Iterator<Item = (String, String)>) -> impl Iterator<Item = (String, PathBuf)> {
+    let names_a_file = |variable: &str| by_variable(variable, "_FILE").is_some_and(|name| SECRETS.contains(&name));
+    env.filter(move |(variable, _)| names_a_file(variable)).map(|(variable, path)| (variable, PathBuf::from(path)))
+}
+
 fn by_variable(variable: &str, suffix: &str) -> Option<&'static str> {
     let plain = variable.strip_suffix(suffix)?;
     names().find(|name| variable_of(name) == plain)

@@ -213,6 +213,27 @@ fn files_with_secrets_that_others_can_read_are_told_on() {
 }
 
 #[test]
+fn k6_the_key_of_a_certificate_and_files_that_variables_name_are_told_on_when_others_can_read_them() {
+    let secret = "base64url:U3BoaW54IG9mIGJsYWNrIHF1YXJ0eiwganVkZ2UgbXkgdm93IDQy";
+    for (variable, content, says) in [
+        ("HALLPASS__SERVER__TLS_KEY_FILE", "", "server.tls_key_file holds the private key of the certificate"),
+        ("HALLPASS__KEYS__SECRET_FILE", secret, "HALLPASS__KEYS__SECRET_FILE names a file with a secret"),
+        ("HALLPASS__DATABASE__URL_FILE", "sqlite:hallpass.db", "HALLPASS__DATABASE__URL_FILE names a file with a secret"),
+    ] {
+        let place = Place::new().set("HALLPASS__TOKEN__ISSUER", "https://auth.example.com").set(variable, "secret.txt");
+        place.write("secret.txt", content);
+        place.chmod("secret.txt", 0o644);
+        let found = findings(&place);
+        one_complaint(&found, "files", &format!("warning: {says}, and other users of this machine can read or change it"));
+        assert!(!format!("{found:?}").contains("U3Boa"), "{found:?}");
+        for mode in [0o600, 0o640] {
+            place.chmod("secret.txt", mode);
+            assert_eq!(complaints(&findings(&place), "files"), [""; 0]);
+        }
+    }
+}
+
+#[test]
 fn an_issuer_of_plain_http_for_other_machines_is_told_on() {
     let place = with_a_file().set("HALLPASS__TOKEN__ISSUER", "http://127.0.0.1:8080").set("HALLPASS__SERVER__LISTEN", "0.0.0.0:8080");
     let found = findings(&place);
