@@ -237,7 +237,7 @@ fn k11_k13_values_out_of_range_are_refused_with_the_range() {
         ("server", "trusted_proxies = [\"10.0.0.0/33\"]", "addresses and networks"),
         ("server", "trusted_proxies = [\"proxy.example.com\"]", "addresses and networks"),
         ("server", "trusted_proxies = [\"*\"]", "addresses and networks"),
-        ("server", "trusted_proxies = \"\"", "addresses and networks"),
+        ("server", "trusted_proxies = \"\"", "is empty"),
         ("server", "trusted_proxies = true", "list of texts"),
         ("cookies", "same_site = \"none\"", "\"strict\" or \"lax\""),
         ("cookies", "same_site = \"Lax\"", "\"strict\" or \"lax\""),
@@ -273,6 +273,17 @@ fn origins_that_may_use_the_cookies_are_a_list() {
     let config = load("", &[("HALLPASS__SERVER__CORS_ORIGINS", "https://app.example.com, http://localhost:3000")]).unwrap();
     assert_eq!(config.server.cors_origins, ["https://app.example.com", "http://localhost:3000"]);
     assert_eq!(load("[cookies]\nsame_site = \"lax\"\n", &[]).unwrap().cookies.same_site, SameSite::Lax);
+}
+
+#[test]
+fn a_list_that_is_empty_in_the_environment_is_refused_as_every_other_setting_is() {
+    for name in ["SERVER__CORS_ORIGINS", "SERVER__TRUSTED_PROXIES", "TOKEN__AUDIENCE", "SERVER__LISTEN"] {
+        for value in ["", " "] {
+            let error = refusal("", &[(&format!("HALLPASS__{name}"), value)]);
+            assert!(error.ends_with(&format!("(set by HALLPASS__{name}) is empty: give it a value or leave it out")), "{error}");
+        }
+    }
+    assert_eq!(load("[server]\ncors_origins = []\n", &[]).unwrap().server.cors_origins, [""; 0]);
 }
 
 #[test]
