@@ -259,6 +259,20 @@ fn k11_k13_values_out_of_range_are_refused_with_the_range() {
 }
 
 #[test]
+fn an_idle_timeout_that_would_do_nothing_is_refused_and_the_default_one_gives_way() {
+    let timeouts = |lines: &str| {
+        let sessions = load(&format!("[sessions]\n{lines}\n"), &[]).map_err(|error| error.to_string())?.sessions;
+        Ok::<_, String>((sessions.idle_timeout.as_secs(), sessions.absolute_timeout.as_secs()))
+    };
+    let error = timeouts("idle_timeout = \"2h\"\nabsolute_timeout = \"1h\"").unwrap_err();
+    assert!(error.starts_with("sessions.idle_timeout") && error.contains("longer than sessions.absolute_timeout"), "{error}");
+    assert!(timeouts("idle_timeout = \"31d\"").is_err());
+    assert_eq!(timeouts("idle_timeout = \"1h\"\nabsolute_timeout = \"1h\""), Ok((3600, 3600)));
+    assert_eq!(timeouts("absolute_timeout = \"1h\""), Ok((3600, 3600)));
+    assert!(timeouts("absolute_timeout = \"0s\"").unwrap_err().starts_with("sessions.absolute_timeout"));
+}
+
+#[test]
 fn e3_an_issuer_whose_cookies_would_vanish_does_not_start() {
     // No setting turns cookies on, so the issuer is refused whoever logs in how: over plain http a browser keeps `Secure` cookies of loopback only.
     for issuer in ["http://auth.example.com", "http://10.0.0.1:8080", "http://localhost.example.com"] {
