@@ -8,6 +8,7 @@ mod import;
 mod key;
 mod logs;
 mod program;
+mod prompt;
 mod randomness;
 mod reading;
 mod rolling;
