@@ -59,6 +59,7 @@ use error::Error;
 Try it:          hallpass serve --dev
 Set it up:       hallpass config defaults > hallpass.toml
                  (umask 077; hallpass key generate > keys.json)
+                 in hallpass.toml, set token.issuer, and keys.file = \"keys.json\"
                  hallpass serve --config hallpass.toml
 
 Exit status: 0 success, 1 failure, 2 wrong usage, 78 unusable configuration."

@@ -38,7 +38,7 @@ fn check(settings: &SettingsFile) -> Result<(), Error> {
     address::check(config.database.url.expose())?;
     serve::check_certificate(&config.server)?;
     if let Some(warning) = config.keys.file.as_deref().and_then(key_file::warning) {
-        output::message(warning);
+        output::message(format_args!("hallpass: {warning}"));
     }
     output::line(format_args!("the configuration can be used; {}", serve::describe(&keys.summary())))
 }

@@ -65,6 +65,14 @@ fn check_says_which_key_signs_and_print_shows_no_secret() {
 }
 
 #[test]
+fn k6_check_warns_of_a_keys_file_that_others_can_read_as_hallpass() {
+    let place = Place::with_keys();
+    place.chmod("keys.json", 0o644);
+    let ran = place.run(&["config", "check"]).ok();
+    assert!(ran.message().starts_with("hallpass: the keys file can be read or changed by other users"), "{ran:?}");
+}
+
+#[test]
 fn the_printed_defaults_are_a_file_that_works_with_a_key_and_an_issuer() {
     let place = Place::with_keys();
     place.write("hallpass.toml", place.run(&["config", "defaults"]).ok().stdout);
