@@ -51,6 +51,13 @@ fn proxy(config: &Config) -> Vec<Finding> {
             "limit POST /register in the proxy in front, or set registration.enabled = false",
         ));
     }
+    if !is_local(config) && !config.server.is_tls() && config.server.trusted_proxies.is_empty() {
+        findings.push(Finding::warning(
+            PROXY,
+            "token.issuer is https and there is no TLS here, so a proxy stands in front: all people share its address, and the logins that one address may try",
+            "list the address of the proxy in server.trusted_proxies",
+        ));
+    }
     findings
 }
 
@@ -155,9 +162,23 @@ mod tests {
                 ("token.issuer", "https://auth.example.com/x"),
                 ("server.listen", listen),
                 ("server.cors_origins", "https://app.example.com"),
+                ("server.trusted_proxies", "127.0.0.1"),
                 file,
             ];
             assert_eq!(complaints(&settings), [""; 0]);
+        }
+    }
+
+    #[test]
+    fn a_proxy_that_is_not_trusted_is_told_on_unless_the_service_ends_tls_itself() {
+        let https = ("token.issuer", "https://auth.example.com");
+        let found = complaints(&[https]);
+        assert!(found.len() == 1 && found[0].starts_with("proxy: token.issuer is https and there is no TLS here"), "{found:?}");
+        for settings in [
+            &[https, ("server.trusted_proxies", "10.0.0.0/8")][..],
+            &[https, ("server.tls_cert_file", "nowhere/cert.pem"), ("server.tls_key_file", "nowhere/key.pem")],
+        ] {
+            assert_eq!(complaints(settings), [""; 0]);
         }
     }
 
@@ -174,7 +195,8 @@ mod tests {
     fn an_origin_that_is_needless_doubled_or_of_somebodys_own_machine_is_told_on() {
         let origins =
             "https://auth.example.com,https://app.example.com,https://app.example.com,http://localhost:3000,https://auth.example.co";
-        let found = complaints(&[("token.issuer", "https://auth.example.com/x"), ("server.cors_origins", origins)]);
+        let issuer = ("token.issuer", "https://auth.example.com/x");
+        let found = complaints(&[issuer, ("server.trusted_proxies", "127.0.0.1"), ("server.cors_origins", origins)]);
         let expected = ["https://auth.example.com in", "https://app.example.com in", "http://localhost:3000 in"];
         assert_eq!(found.len(), expected.len(), "{found:?}");
         assert!(found.iter().zip(expected).all(|(found, expected)| found.contains(expected)), "{found:?}");

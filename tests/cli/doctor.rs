@@ -42,7 +42,8 @@ fn with_a_file() -> Place {
 
 #[test]
 fn a_service_that_is_well_has_nothing_broken_and_nothing_to_look_at() {
-    on_every_store(with_a_file, |place| {
+    let behind_a_proxy = || with_a_file().set("HALLPASS__SERVER__TRUSTED_PROXIES", "127.0.0.1");
+    on_every_store(behind_a_proxy, |place| {
         place.run(&["migrate"]).ok();
         place.run_with(&["user", "add", "ada@example.org", "--password-stdin"], "plum kettle orbit seven").ok();
         let found = findings(place);
@@ -210,6 +211,11 @@ fn files_with_secrets_that_others_can_read_are_told_on() {
     let found = findings(&place);
     one_complaint(&found, "files", "warning: the settings file holds a secret, and other users");
     assert!(!format!("{found:?}").contains("s3cret"));
+}
+
+#[test]
+fn a_proxy_whose_word_is_not_taken_is_told_on() {
+    one_complaint(&findings(&with_a_file()), "proxy", "warning: token.issuer is https and there is no TLS here");
 }
 
 #[test]
