@@ -19,6 +19,7 @@ use crate::serve as service;
 mod calibrate;
 mod client;
 mod config_command;
+mod database;
 mod dev;
 mod doctor;
 mod doctor_finding;
@@ -58,6 +59,7 @@ use error::Error;
 Try it:          hallpass serve --dev
 Set it up:       hallpass config defaults > hallpass.toml
                  (umask 077; hallpass key generate > keys.json)
+                 in hallpass.toml, set token.issuer, and keys.file = \"keys.json\"
                  hallpass serve --config hallpass.toml
 
 Exit status: 0 success, 1 failure, 2 wrong usage, 78 unusable configuration."
@@ -93,7 +95,7 @@ enum Command {
     Config(config_command::ConfigCommand),
     /// Bring the database's schema up to date.
     ///
-    /// `serve` does it too. By itself it is for deployments where only one job may change the schema.
+    /// `serve` does it too, and so do the commands that change people, sessions or clients; those that only show them never do. By itself it is for deployments where only one job may change the schema.
     #[command(after_help = "Example: hallpass migrate --config hallpass.toml")]
     Migrate,
     /// Add, change, list, import and export the people who can log in.

@@ -5,7 +5,7 @@
 //! become an insecure default. This module decides nothing about keys or passwords themselves; it never logs, and reads the environment
 //! only when asked to.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 mod bounds;
 mod cookies;
@@ -198,6 +198,11 @@ pub fn names() -> impl Iterator<Item = &'static str> {
 pub fn environment() -> impl Iterator<Item = (String, String)> {
     let text = |value: std::ffi::OsString| value.to_string_lossy().into_owned();
     std::env::vars_os().map(move |(name, value)| (text(name), text(value)))
+}
+
+/// The files of secrets that the environment names, as `HALLPASS__KEYS__SECRET_FILE` does, with the variables.
+pub fn secret_files(env: impl Iterator<Item = (String, String)>) -> impl Iterator<Item = (String, PathBuf)> {
+    layers::secret_files(env)
 }
 
 #[cfg(test)]

@@ -31,6 +31,7 @@ pub use crate::endpoints::openapi::text as openapi;
 pub use keys::{access_keys, describe, key_ring};
 pub use ops::Ops;
 pub use reload::Reload;
+pub use tls::check_certificate;
 
 /// Connections that are there and not yet taken on wait in the kernel, so many of them.
 const BACKLOG: u32 = 1024;

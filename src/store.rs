@@ -15,8 +15,6 @@ use sqlx::{ConnectOptions, Connection};
 use tokio::runtime::Handle;
 use uuid::{ContextV7, Timestamp, Uuid};
 
-use crate::secret::masked_url;
-
 /// Runs one statement that only reads, an expression that makes a future from a pool, on whichever driver it is: with the time limit, the
 /// retries and the error of [`statement::run`]. The expression may be evaluated again, so it borrows what it binds.
 macro_rules! on {
@@ -56,6 +54,7 @@ macro_rules! execute {
 
 pub mod account;
 pub mod account_edit;
+pub mod address;
 pub mod audit;
 pub mod client;
 mod connections;
@@ -130,7 +129,7 @@ impl Database {
     /// [`Error::Address`]: the address cannot be read, or the file cannot be created, or it lies on another machine's disk.
     pub fn open(url: &str, max_connections: u32) -> Result<Self, Error> {
         let Ok(home) = Handle::try_current() else {
-            return Err(Error::Address { address: masked_url(url), problem: "can only be opened inside the runtime".to_owned() });
+            return Err(address::refused(url, "can only be opened inside the runtime"));
         };
         if url.starts_with("sqlite:") { open_sqlite(url, max_connections) } else { open_postgres(url, max_connections, home) }
     }
@@ -189,18 +188,14 @@ impl Database {
 }
 
 fn open_sqlite(url: &str, max_connections: u32) -> Result<Database, Error> {
-    let refused = |problem: String| Error::Address { address: masked_url(url), problem };
-    if url.contains(":memory:") || url.contains("mode=memory") {
-        return Err(refused("must name a file: every connection to a database in memory sees another one".to_owned()));
-    }
-    let options = SqliteConnectOptions::from_str(url).map_err(|_| refused("cannot be read: write sqlite:FILE".to_owned()))?;
+    let options = address::sqlite(url)?;
     if !url.contains("mode=ro") {
-        create_file(options.get_filename()).map_err(|error| refused(format!("cannot be created: {error}")))?;
+        create_file(options.get_filename()).map_err(|error| address::refused(url, format!("cannot be created: {error}")))?;
     }
     if let Some(kind) = network_disk::kind_of(options.get_filename()) {
         let problem =
             format!("lies on a network disk ({kind}), where two services would ruin it unseen: use a disk of this machine, or PostgreSQL");
-        return Err(refused(problem));
+        return Err(address::refused(url, problem));
     }
     let options = options
         .create_if_missing(false)
@@ -232,13 +227,7 @@ fn create_file(path: &std::path::Path) -> std::io::Result<()> {
 }
 
 fn open_postgres(url: &str, max_connections: u32, home: Handle) -> Result<Database, Error> {
-    let problem = "cannot be read: write sqlite:FILE or postgres://user:password@host/name".to_owned();
-    let refused = Error::Address { address: masked_url(url), problem };
-    if !url.starts_with("postgres://") && !url.starts_with("postgresql://") {
-        return Err(refused);
-    }
-    let options = PgConnectOptions::from_str(url).map_err(|_| refused)?;
-    let options = options
+    let options = address::postgres(url)?
         .application_name("hallpass")
         .options([("statement_timeout", format!("{}ms", statement::STATEMENT_LIMIT.as_millis()))])
         .disable_statement_logging();

@@ -3,12 +3,12 @@
 use clap::{Args, Subcommand};
 use serde::Serialize;
 
+use super::database::{self, Access};
 use super::{Error, SettingsFile, output, wait_for};
 use crate::authority;
 use crate::authority::clients::{Clients, Issued};
 use crate::clock::Clock;
 use crate::config::{Config, Section};
-use crate::serve;
 use crate::store::client::Client;
 
 /// Clients that are read at once.
@@ -62,7 +62,8 @@ pub(super) struct Named {
 
 pub(super) fn run(command: ClientCommand, settings: &SettingsFile) -> Result<(), Error> {
     let config = settings.load(&[Section::Database], &[])?;
-    with_clients(&config, async |clients| match command {
+    let access = if let ClientCommand::List { .. } = command { Access::Reads } else { Access::Writes };
+    with_clients(&config, access, async |clients| match command {
         ClientCommand::Add { name, scopes, json } => tell(&clients.add(&name, &scopes).await.map_err(refusal)?, json),
         ClientCommand::List { json } => list(clients, json).await,
         ClientCommand::RotateSecret { client, json } => {
@@ -77,11 +78,10 @@ pub(super) fn run(command: ClientCommand, settings: &SettingsFile) -> Result<(),
     })
 }
 
-/// Opens the store, brings it up to date, and works with its clients.
-fn with_clients(config: &Config, work: impl AsyncFnOnce(&Clients) -> Result<(), Error>) -> Result<(), Error> {
+/// Opens the store and works with its clients.
+fn with_clients(config: &Config, access: Access, work: impl AsyncFnOnce(&Clients) -> Result<(), Error>) -> Result<(), Error> {
     wait_for(async {
-        let database = serve::database(config)?;
-        database.migrate().await?;
+        let database = database::open(config, access).await?;
         let outcome = work(&Clients::new(database.clone(), Clock::System)).await;
         database.close().await;
         outcome

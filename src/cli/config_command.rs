@@ -5,12 +5,13 @@ use clap::Subcommand;
 use super::{Error, SettingsFile, key_file, output};
 use crate::config::{self, Section};
 use crate::serve;
+use crate::store::address;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum ConfigCommand {
-    /// Check the settings and the keys as `serve` would, without starting it.
+    /// Check the settings, the keys and the certificate as `serve` would, without starting it.
     #[command(
-        after_help = "Example: hallpass config check --config hallpass.toml\n\nExit status: 78 when a setting or a key cannot be used."
+        after_help = "Example: hallpass config check --config hallpass.toml\n\nExit status: 78 when a setting, a key or the certificate cannot be used."
     )]
     Check,
     /// Print the settings in effect, with secrets as [redacted].
@@ -34,8 +35,10 @@ pub(super) fn run(command: &ConfigCommand, settings: &SettingsFile) -> Result<()
 fn check(settings: &SettingsFile) -> Result<(), Error> {
     let config = settings.load(&Section::ALL, &[])?;
     let keys = serve::key_ring(&config)?;
+    address::check(config.database.url.expose())?;
+    serve::check_certificate(&config.server)?;
     if let Some(warning) = config.keys.file.as_deref().and_then(key_file::warning) {
-        output::message(warning);
+        output::message(format_args!("hallpass: {warning}"));
     }
     output::line(format_args!("the configuration can be used; {}", serve::describe(&keys.summary())))
 }

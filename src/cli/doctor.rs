@@ -30,6 +30,9 @@ pub(super) fn run(command: &Doctor, settings: &SettingsFile) -> Result<(), Error
     if is_usable(Section::Keys) {
         report.add(doctor_keys::findings(&config, now))?;
     }
+    if is_usable(Section::Server) {
+        report.add(doctor_keys::certificate(&config))?;
+    }
     report.add(doctor_settings::findings(&config, settings.file()))?;
     if is_usable(Section::Database) {
         report.add(doctor_store::findings(&config)?)?;

@@ -1,4 +1,4 @@
-//! Of `hallpass doctor`: the keys, who may read them, and how old they are.
+//! Of `hallpass doctor`: the keys, who may read them, and how old they are; and the certificate, where there is one.
 
 use super::doctor_finding::Finding;
 use super::key_file::{self, KeyFile};
@@ -38,6 +38,17 @@ pub(super) fn findings(config: &Config, now: i64) -> Vec<Finding> {
         }
     }
     findings
+}
+
+/// Of a service that ends TLS itself.
+pub(super) fn certificate(config: &Config) -> Vec<Finding> {
+    const CHECK: &str = "tls";
+    const REMEDY: &str = "let server.tls_cert_file and server.tls_key_file name a certificate and its private key, which the user that runs hallpass can read";
+    let found = config.server.is_tls().then(|| match serve::check_certificate(&config.server) {
+        Ok(()) => Finding::fine(CHECK, "the certificate can be read, and its key belongs to it"),
+        Err(error) => Finding::broken(CHECK, error.to_string(), REMEDY),
+    });
+    found.into_iter().collect()
 }
 
 /// What the age of a key says: the one that signs should not be old, the others should not be there for longer than any session needs them.

@@ -5,7 +5,7 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use super::doctor_finding::Finding;
-use crate::config::Config;
+use crate::config::{self, Config};
 use crate::store::inspection;
 
 const PROXY: &str = "proxy";
@@ -51,6 +51,13 @@ fn proxy(config: &Config) -> Vec<Finding> {
             "limit POST /register in the proxy in front, or set registration.enabled = false",
         ));
     }
+    if !is_local(config) && !config.server.is_tls() && config.server.trusted_proxies.is_empty() {
+        findings.push(Finding::warning(
+            PROXY,
+            "token.issuer is https and there is no TLS here, so a proxy stands in front: all people share its address, and the logins that one address may try",
+            "list the address of the proxy in server.trusted_proxies",
+        ));
+    }
     findings
 }
 
@@ -89,16 +96,22 @@ fn origins(config: &Config) -> Vec<Finding> {
 }
 
 /// Files, besides that of the keys, in which there are secrets, with what they are.
-fn secret_files(config: &Config, settings_file: Option<&Path>) -> Vec<(PathBuf, &'static str)> {
+fn secret_files(config: &Config, settings_file: Option<&Path>) -> Vec<(PathBuf, String)> {
     let mut files = Vec::new();
     if let Some(path) = settings_file.filter(|path| holds_a_secret(path)) {
-        files.push((path.to_owned(), "the settings file holds a secret"));
+        files.push((path.to_owned(), "the settings file holds a secret".to_owned()));
     }
+    if let Some(path) = &config.server.tls_key_file {
+        files.push((path.clone(), "server.tls_key_file holds the private key of the certificate".to_owned()));
+    }
+    files.extend(
+        config::secret_files(config::environment()).map(|(variable, path)| (path, format!("{variable} names a file with a secret"))),
+    );
     if let Some(path) = inspection::sqlite_file(config.database.url.expose()) {
         for suffix in ["", "-wal", "-shm"] {
             let mut name = path.clone().into_os_string();
             name.push(suffix);
-            files.push((name.into(), "the database file holds password hashes"));
+            files.push((name.into(), "the database file holds password hashes".to_owned()));
         }
     }
     files
@@ -115,7 +128,7 @@ fn has_password(url: &str) -> bool {
     login.is_some_and(|login| login.contains(':')) || url.contains("password=")
 }
 
-fn readable_by_others(files: &[(PathBuf, &str)]) -> Vec<Finding> {
+fn readable_by_others(files: &[(PathBuf, String)]) -> Vec<Finding> {
     let opened = files.iter().filter_map(|(path, what)| {
         let mode = fs::metadata(path).ok()?.mode();
         let shown = path.display();
@@ -149,9 +162,23 @@ mod tests {
                 ("token.issuer", "https://auth.example.com/x"),
                 ("server.listen", listen),
                 ("server.cors_origins", "https://app.example.com"),
+                ("server.trusted_proxies", "127.0.0.1"),
                 file,
             ];
             assert_eq!(complaints(&settings), [""; 0]);
+        }
+    }
+
+    #[test]
+    fn a_proxy_that_is_not_trusted_is_told_on_unless_the_service_ends_tls_itself() {
+        let https = ("token.issuer", "https://auth.example.com");
+        let found = complaints(&[https]);
+        assert!(found.len() == 1 && found[0].starts_with("proxy: token.issuer is https and there is no TLS here"), "{found:?}");
+        for settings in [
+            &[https, ("server.trusted_proxies", "10.0.0.0/8")][..],
+            &[https, ("server.tls_cert_file", "nowhere/cert.pem"), ("server.tls_key_file", "nowhere/key.pem")],
+        ] {
+            assert_eq!(complaints(settings), [""; 0]);
         }
     }
 
@@ -168,7 +195,8 @@ mod tests {
     fn an_origin_that_is_needless_doubled_or_of_somebodys_own_machine_is_told_on() {
         let origins =
             "https://auth.example.com,https://app.example.com,https://app.example.com,http://localhost:3000,https://auth.example.co";
-        let found = complaints(&[("token.issuer", "https://auth.example.com/x"), ("server.cors_origins", origins)]);
+        let issuer = ("token.issuer", "https://auth.example.com/x");
+        let found = complaints(&[issuer, ("server.trusted_proxies", "127.0.0.1"), ("server.cors_origins", origins)]);
         let expected = ["https://auth.example.com in", "https://app.example.com in", "http://localhost:3000 in"];
         assert_eq!(found.len(), expected.len(), "{found:?}");
         assert!(found.iter().zip(expected).all(|(found, expected)| found.contains(expected)), "{found:?}");

@@ -8,7 +8,7 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::serve;
 use crate::store::inspection::{self, Schema};
-use crate::store::{self, Database};
+use crate::store::{self, Database, address};
 
 const CHECK: &str = "store";
 /// A login asks the database a handful of things.
@@ -20,13 +20,16 @@ const CLOCKS: &str = "let every machine keep its time by NTP: tokens count in se
 
 pub(super) fn findings(config: &Config) -> Result<Vec<Finding>, Error> {
     let url = config.database.url.expose();
+    if let Err(error) = address::check(url) {
+        return Ok(vec![unusable(&error)]);
+    }
     if !Database::exists(url) {
-        return Ok(vec![Finding::warning(CHECK, "there is no database file yet", "`hallpass migrate` makes it, and so does `serve`")]);
+        return Ok(vec![not_yet(url)]);
     }
     wait_for(async {
         let database = match serve::database(config) {
             Ok(database) => database,
-            Err(error) => return Ok(vec![Finding::broken(CHECK, error.to_string(), "set database.url to an address that can be used")]),
+            Err(error) => return Ok(vec![unusable(&error)]),
         };
         let mut findings = Vec::new();
         if let Err(error) = look(config, &database, &mut findings).await {
@@ -43,6 +46,21 @@ pub(super) fn findings(config: &Config) -> Result<Vec<Finding>, Error> {
         database.close().await;
         Ok(findings)
     })
+}
+
+fn unusable(error: &impl ToString) -> Finding {
+    Finding::broken(CHECK, error.to_string(), "set database.url to an address that can be used")
+}
+
+/// Of a file that is not there: whether it can be.
+fn not_yet(url: &str) -> Finding {
+    match address::check_folder(url) {
+        Ok(()) => Finding::warning(CHECK, "there is no database file yet", "`hallpass migrate` makes it, and so does `serve`"),
+        Err(error) => {
+            let remedy = "make the folder, let the user that runs hallpass write to it, or set database.url to a file elsewhere";
+            Finding::broken(CHECK, error.to_string(), remedy)
+        }
+    }
 }
 
 async fn look(config: &Config, database: &Database, findings: &mut Vec<Finding>) -> Result<(), store::Error> {

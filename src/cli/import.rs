@@ -9,6 +9,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde::Serialize;
 use serde_json::json;
 
+use super::database::Access;
 use super::lines::Lines;
 use super::rows::{Format, Rows};
 use super::user::with_accounts;
@@ -73,7 +74,7 @@ pub(super) fn run(config: &Config, command: &Import) -> Result<(), Error> {
             progress.run(&mut Target::Rehearsal(Rehearsal::new(database)), &mut report).await
         })
     } else {
-        with_accounts(config, async |accounts| progress.run(&mut Target::Accounts(accounts), &mut report).await)
+        with_accounts(config, Access::Writes, async |accounts| progress.run(&mut Target::Accounts(accounts), &mut report).await)
     };
     progress.bar.finish_and_clear();
     report.end(outcome)

@@ -1,5 +1,9 @@
 //! Where passwords come from: a prompt without echo, or standard input. Never an argument, never the environment.
 
+use std::io::ErrorKind;
+
+use tokio::signal::unix::{SignalKind, signal};
+
 use super::Error;
 use crate::authority::Password;
 use crate::secret::Secret;
@@ -13,7 +17,7 @@ pub(super) struct PasswordSource {
 }
 
 impl PasswordSource {
-    /// A new password; at a prompt it is asked for twice.
+    /// A new password; at a prompt it is asked for twice. To be called inside the runtime.
     pub(super) fn read(&self, email: &str) -> Result<Password, Error> {
         if self.password_stdin {
             let secret = Secret::read_from(std::io::stdin().lock());
@@ -30,7 +34,11 @@ impl PasswordSource {
 }
 
 fn ask(prompt: &str) -> Result<Secret, Error> {
-    rpassword::prompt_password(prompt)
-        .map(Secret::from)
-        .map_err(|_| Error::failed("there is no terminal to ask for the password at: use --password-stdin"))
+    // At Ctrl-C the prompt sends this process SIGINT first and gives the terminal its echo back afterwards: who listens lives that long.
+    // It lasts as long as the process, so what is done once a password is there is done to its end.
+    let _listening = signal(SignalKind::interrupt());
+    rpassword::prompt_password(prompt).map(Secret::from).map_err(|error| match error.kind() {
+        ErrorKind::Interrupted => Error::failed("interrupted: nothing was changed"),
+        _ => Error::failed("there is no terminal to ask for the password at: use --password-stdin"),
+    })
 }

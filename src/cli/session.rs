@@ -3,6 +3,7 @@
 use clap::{Args, Subcommand};
 use serde::Serialize;
 
+use super::database::{self, Access};
 use super::{Error, SettingsFile, output, wait_for};
 use crate::authority::accounts::Accounts;
 use crate::authority::admin::Behalf;
@@ -11,7 +12,6 @@ use crate::authority::{self, SessionPolicy};
 use crate::clock::Clock;
 use crate::config::{Config, Section};
 use crate::logging::Visible;
-use crate::serve;
 use crate::store::account::Account;
 use crate::store::session::Session;
 
@@ -46,7 +46,8 @@ pub(super) struct Revoke {
 
 pub(super) fn run(command: SessionCommand, settings: &SettingsFile) -> Result<(), Error> {
     let config = settings.load(&[Section::Database, Section::Sessions], &[])?;
-    with_store(&config, async |accounts, sessions| match command {
+    let access = if let SessionCommand::List { .. } = command { Access::Reads } else { Access::Writes };
+    with_store(&config, access, async |accounts, sessions| match command {
         SessionCommand::List { email, json } => list(sessions, &account(accounts, &email).await?, json).await,
         SessionCommand::Revoke(Revoke { all: Some(email), .. }) => {
             let account = account(accounts, &email).await?;
@@ -57,11 +58,10 @@ pub(super) fn run(command: SessionCommand, settings: &SettingsFile) -> Result<()
     })
 }
 
-/// Opens the store, brings it up to date, and works with its accounts and sessions.
-fn with_store(config: &Config, work: impl AsyncFnOnce(&Accounts, &Sessions) -> Result<(), Error>) -> Result<(), Error> {
+/// Opens the store and works with its accounts and sessions.
+fn with_store(config: &Config, access: Access, work: impl AsyncFnOnce(&Accounts, &Sessions) -> Result<(), Error>) -> Result<(), Error> {
     wait_for(async {
-        let database = serve::database(config)?;
-        database.migrate().await?;
+        let database = database::open(config, access).await?;
         let sessions = Sessions::new(database.clone(), Clock::System, SessionPolicy::from(&config.sessions)).on_behalf_of(Behalf::Operator);
         let outcome = work(&Accounts::new(database.clone(), Clock::System), &sessions).await;
         database.close().await;

@@ -2,6 +2,7 @@
 
 use clap::{Args, Subcommand};
 
+use super::database::{self, Access};
 use super::export::{self, Export};
 use super::import::{self, Import};
 use super::prompt::PasswordSource;
@@ -95,37 +96,36 @@ pub(super) fn run(command: UserCommand, settings: &SettingsFile) -> Result<(), E
     let config = settings.load(&[Section::Database, Section::Password], &[])?;
     match command {
         UserCommand::Add(command) => add(&config, command),
-        UserCommand::List { json } => with_accounts(&config, async |accounts| list(accounts, json).await),
-        UserCommand::Show { person, json } => with_person(&config, &person, async |_, account| show(account, json)),
-        UserCommand::Disable(person) => with_person(&config, &person, async |accounts, account| {
+        UserCommand::List { json } => with_accounts(&config, Access::Reads, async |accounts| list(accounts, json).await),
+        UserCommand::Show { person, json } => with_person(&config, Access::Reads, &person, async |_, account| show(account, json)),
+        UserCommand::Disable(person) => with_person(&config, Access::Writes, &person, async |accounts, account| {
             warn_of_last_admin(accounts, account).await?;
             let is_news = accounts.disable(account).await.map_err(refusal)?;
             tell(if is_news { "disabled" } else { "already disabled:" }, account)
         }),
-        UserCommand::Enable(person) => with_person(&config, &person, async |accounts, account| {
+        UserCommand::Enable(person) => with_person(&config, Access::Writes, &person, async |accounts, account| {
             let is_news = accounts.enable(account).await.map_err(refusal)?;
             tell(if is_news { "enabled" } else { "not disabled:" }, account)
         }),
-        UserCommand::Delete(person) => with_person(&config, &person, async |accounts, account| {
+        UserCommand::Delete(person) => with_person(&config, Access::Writes, &person, async |accounts, account| {
             warn_of_last_admin(accounts, account).await?;
             accounts.delete(account).await.map_err(refusal)?;
             tell("deleted", account)
         }),
-        UserCommand::SetPassword { person, password } => with_person(&config, &person, async |accounts, account| {
+        UserCommand::SetPassword { person, password } => with_person(&config, Access::Writes, &person, async |accounts, account| {
             let password = password.read(account.email.as_typed())?;
             accounts.set_password(account, password, &new_passwords(&config)?).await.map_err(refusal)?;
             tell("new password for", account)
         }),
         UserCommand::Import(command) => import::run(&config, &command),
-        UserCommand::Export(command) => with_accounts(&config, async |accounts| export::run(accounts, &command).await),
+        UserCommand::Export(command) => with_accounts(&config, Access::Reads, async |accounts| export::run(accounts, &command).await),
     }
 }
 
-/// Opens the store, brings it up to date, and works with its accounts.
-pub(super) fn with_accounts(config: &Config, work: impl AsyncFnOnce(&Accounts) -> Result<(), Error>) -> Result<(), Error> {
+/// Opens the store and works with its accounts.
+pub(super) fn with_accounts(config: &Config, access: Access, work: impl AsyncFnOnce(&Accounts) -> Result<(), Error>) -> Result<(), Error> {
     wait_for(async {
-        let database = serve::database(config)?;
-        database.migrate().await?;
+        let database = database::open(config, access).await?;
         let accounts = Accounts::new(database.clone(), Clock::System).on_behalf_of(Behalf::Operator);
         let outcome = work(&accounts).await;
         database.close().await;
@@ -133,8 +133,13 @@ pub(super) fn with_accounts(config: &Config, work: impl AsyncFnOnce(&Accounts) -
     })
 }
 
-fn with_person(config: &Config, person: &Person, work: impl AsyncFnOnce(&Accounts, &Account) -> Result<(), Error>) -> Result<(), Error> {
-    with_accounts(config, async |accounts| {
+fn with_person(
+    config: &Config,
+    access: Access,
+    person: &Person,
+    work: impl AsyncFnOnce(&Accounts, &Account) -> Result<(), Error>,
+) -> Result<(), Error> {
+    with_accounts(config, access, async |accounts| {
         let account = accounts.by_email(&person.email).await.map_err(refusal)?;
         work(accounts, &account).await
     })
@@ -150,7 +155,7 @@ async fn warn_of_last_admin(accounts: &Accounts, account: &Account) -> Result<()
 
 fn add(config: &Config, command: Add) -> Result<(), Error> {
     let Add { person, roles, scopes, password, json } = command;
-    with_accounts(config, async |accounts| {
+    with_accounts(config, Access::Writes, async |accounts| {
         // Asking for a password that nobody needs would be rude.
         if accounts.by_email(&person.email).await.is_ok() {
             return Err(refusal(authority::Error::Conflict));

@@ -60,9 +60,7 @@ impl Settings {
     pub(super) fn text(&self, name: &str) -> Result<Option<&str>, Error> {
         match self.values.get(name).map(|value| &value.kind) {
             None => Ok(None),
-            Some(ValueKind::String(text)) if text.trim().is_empty() => {
-                Err(Error::setting(name, "is empty: give it a value or leave it out"))
-            }
+            Some(ValueKind::String(text)) if text.trim().is_empty() => Err(empty(name)),
             Some(ValueKind::String(text)) => Ok(Some(text)),
             Some(_) => Err(Error::setting(name, "must be a text in quotes")),
         }
@@ -125,6 +123,7 @@ impl Settings {
         };
         let items = match self.values.get(name).map(|value| &value.kind) {
             None => return Ok(None),
+            Some(ValueKind::String(text)) if text.trim().is_empty() => return Err(empty(name)),
             Some(ValueKind::String(text)) => Some(text.split(',').map(|item| item.trim().to_owned()).collect()),
             Some(ValueKind::Array(values)) => values.iter().map(item).collect::<Option<Vec<String>>>(),
             Some(_) => None,
@@ -139,6 +138,10 @@ impl Settings {
     pub(super) fn secret(&self, name: &str) -> Result<Option<Secret>, Error> {
         Ok(self.text(name)?.map(Secret::from))
     }
+}
+
+fn empty(name: &str) -> Error {
+    Error::setting(name, "is empty: give it a value or leave it out")
 }
 
 /// One layer, already read, by `section.key`. Its Debug shows nothing: there are secrets in it.
@@ -220,6 +223,12 @@ fn read_secret(variable: &str, path: &str) -> Result<String, Error> {
     let secret = Secret::read(Path::new(path));
     let secret = secret.map_err(|error| Error::setting(variable, format!("must name a file that can be read: {}", error.kind())))?;
     Ok(secret.expose().to_owned())
+}
+
+/// The `…_FILE` variables that are set, each with the file it names.
+pub(super) fn secret_files(env: impl Iterator<Item = (String, String)>) -> impl Iterator<Item = (String, PathBuf)> {
+    let names_a_file = |variable: &str| by_variable(variable, "_FILE").is_some_and(|name| SECRETS.contains(&name));
+    env.filter(move |(variable, _)| names_a_file(variable)).map(|(variable, path)| (variable, PathBuf::from(path)))
 }
 
 fn by_variable(variable: &str, suffix: &str) -> Option<&'static str> {

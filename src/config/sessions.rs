@@ -34,17 +34,24 @@ impl Sessions {
 
     pub(super) fn read(settings: &Settings) -> Result<Self, Error> {
         let default = Self::default();
+        let absolute_timeout = settings.duration("sessions.absolute_timeout")?.unwrap_or(default.absolute_timeout);
         Ok(Self {
-            idle_timeout: settings.duration("sessions.idle_timeout")?.unwrap_or(default.idle_timeout),
-            absolute_timeout: settings.duration("sessions.absolute_timeout")?.unwrap_or(default.absolute_timeout),
+            // Whoever shortens only the one does not have to know of the other.
+            idle_timeout: settings.duration("sessions.idle_timeout")?.unwrap_or(default.idle_timeout.min(absolute_timeout)),
+            absolute_timeout,
             refresh_grace: settings.duration("sessions.refresh_grace")?.unwrap_or(default.refresh_grace),
             single_active: settings.flag("sessions.single_active")?.unwrap_or(default.single_active),
         })
     }
 
     pub(super) fn check(&self) -> Result<(), Error> {
-        check_duration("sessions.idle_timeout", self.idle_timeout, SECOND..=LONGEST)?;
+        // First, since the other follows it where it is not set.
         check_duration("sessions.absolute_timeout", self.absolute_timeout, SECOND..=LONGEST)?;
+        check_duration("sessions.idle_timeout", self.idle_timeout, SECOND..=LONGEST)?;
+        if self.idle_timeout > self.absolute_timeout {
+            let problem = "is longer than sessions.absolute_timeout, which ends every session before: shorten it, or leave it out";
+            return Err(Error::setting("sessions.idle_timeout", problem));
+        }
         check_duration("sessions.refresh_grace", self.refresh_grace, Duration::ZERO..=60 * SECOND)
     }
 

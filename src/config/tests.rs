@@ -237,7 +237,7 @@ fn k11_k13_values_out_of_range_are_refused_with_the_range() {
         ("server", "trusted_proxies = [\"10.0.0.0/33\"]", "addresses and networks"),
         ("server", "trusted_proxies = [\"proxy.example.com\"]", "addresses and networks"),
         ("server", "trusted_proxies = [\"*\"]", "addresses and networks"),
-        ("server", "trusted_proxies = \"\"", "addresses and networks"),
+        ("server", "trusted_proxies = \"\"", "is empty"),
         ("server", "trusted_proxies = true", "list of texts"),
         ("cookies", "same_site = \"none\"", "\"strict\" or \"lax\""),
         ("cookies", "same_site = \"Lax\"", "\"strict\" or \"lax\""),
@@ -259,6 +259,20 @@ fn k11_k13_values_out_of_range_are_refused_with_the_range() {
 }
 
 #[test]
+fn an_idle_timeout_that_would_do_nothing_is_refused_and_the_default_one_gives_way() {
+    let timeouts = |lines: &str| {
+        let sessions = load(&format!("[sessions]\n{lines}\n"), &[]).map_err(|error| error.to_string())?.sessions;
+        Ok::<_, String>((sessions.idle_timeout.as_secs(), sessions.absolute_timeout.as_secs()))
+    };
+    let error = timeouts("idle_timeout = \"2h\"\nabsolute_timeout = \"1h\"").unwrap_err();
+    assert!(error.starts_with("sessions.idle_timeout") && error.contains("longer than sessions.absolute_timeout"), "{error}");
+    assert!(timeouts("idle_timeout = \"31d\"").is_err());
+    assert_eq!(timeouts("idle_timeout = \"1h\"\nabsolute_timeout = \"1h\""), Ok((3600, 3600)));
+    assert_eq!(timeouts("absolute_timeout = \"1h\""), Ok((3600, 3600)));
+    assert!(timeouts("absolute_timeout = \"0s\"").unwrap_err().starts_with("sessions.absolute_timeout"));
+}
+
+#[test]
 fn e3_an_issuer_whose_cookies_would_vanish_does_not_start() {
     // No setting turns cookies on, so the issuer is refused whoever logs in how: over plain http a browser keeps `Secure` cookies of loopback only.
     for issuer in ["http://auth.example.com", "http://10.0.0.1:8080", "http://localhost.example.com"] {
@@ -273,6 +287,17 @@ fn origins_that_may_use_the_cookies_are_a_list() {
     let config = load("", &[("HALLPASS__SERVER__CORS_ORIGINS", "https://app.example.com, http://localhost:3000")]).unwrap();
     assert_eq!(config.server.cors_origins, ["https://app.example.com", "http://localhost:3000"]);
     assert_eq!(load("[cookies]\nsame_site = \"lax\"\n", &[]).unwrap().cookies.same_site, SameSite::Lax);
+}
+
+#[test]
+fn a_list_that_is_empty_in_the_environment_is_refused_as_every_other_setting_is() {
+    for name in ["SERVER__CORS_ORIGINS", "SERVER__TRUSTED_PROXIES", "TOKEN__AUDIENCE", "SERVER__LISTEN"] {
+        for value in ["", " "] {
+            let error = refusal("", &[(&format!("HALLPASS__{name}"), value)]);
+            assert!(error.ends_with(&format!("(set by HALLPASS__{name}) is empty: give it a value or leave it out")), "{error}");
+        }
+    }
+    assert_eq!(load("[server]\ncors_origins = []\n", &[]).unwrap().server.cors_origins, [""; 0]);
 }
 
 #[test]

@@ -41,6 +41,15 @@ pub(super) fn certificate(server: &Server, reload: &mut Reload) -> Result<Option
     Ok(Some(certificate))
 }
 
+/// Whether the certificate of the settings, if they name one, can be shown.
+///
+/// # Errors
+/// Those of [`certificate`].
+pub fn check_certificate(server: &Server) -> Result<(), Error> {
+    let (Some(cert_file), Some(key_file)) = (&server.tls_cert_file, &server.tls_key_file) else { return Ok(()) };
+    pair(cert_file, key_file).map(drop)
+}
+
 impl Certificate {
     /// Whether that was another one.
     fn replace(&self, pair: CertifiedKey) -> bool {

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::str::FromStr as _;
 
 use sqlx::AssertSqlSafe;
+use sqlx::migrate::MigrateError;
 use sqlx::postgres::{PgConnectOptions, PgSslMode};
 use sqlx::sqlite::SqliteConnectOptions;
 
@@ -82,6 +83,23 @@ pub async fn schema(database: &Database) -> Result<Schema, Error> {
         Some((found, _)) if applied.len() < MIGRATOR.iter().count() => Schema::Older { found: *found, wanted },
         Some((found, _)) => Schema::Current(*found),
     })
+}
+
+/// Succeeds when the schema is that of this program, and changes nothing.
+///
+/// # Errors
+/// [`Error::Schema`], [`Error::Unavailable`].
+pub async fn check_schema(database: &Database) -> Result<(), Error> {
+    let problem = match schema(database).await? {
+        Schema::Current(_) => return Ok(()),
+        Schema::Missing => "the database holds no tables of hallpass yet: `hallpass migrate` makes them".to_owned(),
+        Schema::Older { found, wanted } => format!(
+            "the database has schema version {found}, which is older than that of this hallpass, {wanted}: back it up, then run `hallpass migrate`"
+        ),
+        Schema::Newer(version) => return Err(MigrateError::VersionMissing(version).into()),
+        Schema::Foreign(version) => return Err(MigrateError::VersionMismatch(version).into()),
+    };
+    Err(Error::Schema { problem })
 }
 
 /// Whether everything can be written to that the service writes to. The first table that cannot, and why. On SQLite it ends with a commit

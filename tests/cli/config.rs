@@ -25,6 +25,19 @@ fn k2_k4_a_weak_or_a_known_key_is_refused_with_78() {
 }
 
 #[test]
+fn an_address_of_a_database_that_serve_refuses_is_refused_by_check_in_the_same_sentence() {
+    for url in
+        ["postgres://u:s3cret@127.0.0.1:notaport/d", "postgres://u:s3cret@127.0.0.1/d?sslmode=foo", "sqlite:x.db?mode=foo", "sqlite:"]
+    {
+        let place = Place::with_keys().set("HALLPASS__DATABASE__URL", url);
+        let refused = place.run(&["serve", "--listen", "127.0.0.1:0"]).exits(78);
+        let checked = place.run(&["config", "check"]).exits(78);
+        assert!(checked.message().contains("database.url") && !checked.stderr.contains("s3cret"), "{checked:?}");
+        assert_eq!(checked.message(), refused.message());
+    }
+}
+
+#[test]
 fn k5_a_secret_from_a_file_loses_one_newline_and_no_more() {
     let place = Place::new().set("HALLPASS__TOKEN__ISSUER", "https://auth.example.com").set("HALLPASS__KEYS__SECRET_FILE", "secret");
     let secret = "base64url:U3BoaW54IG9mIGJsYWNrIHF1YXJ0eiwganVkZ2UgbXkgdm93IDQy";
@@ -49,6 +62,14 @@ fn check_says_which_key_signs_and_print_shows_no_secret() {
     assert!(place.run(&["config", "check"]).ok().stdout.contains(&kid));
     let printed = place.run(&["config", "print"]).ok().stdout;
     assert!(printed.contains("issuer = \"https://auth.example.com\"") && !printed.contains("s3cret"), "{printed}");
+}
+
+#[test]
+fn k6_check_warns_of_a_keys_file_that_others_can_read_as_hallpass() {
+    let place = Place::with_keys();
+    place.chmod("keys.json", 0o644);
+    let ran = place.run(&["config", "check"]).ok();
+    assert!(ran.message().starts_with("hallpass: the keys file can be read or changed by other users"), "{ran:?}");
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use crate::program::Place;
-use crate::store::{execute, on_every_store};
+use crate::store::{on_every_store, sql};
 
 /// The findings, after checking that each of them that is not fine has a remedy of one sentence, and that the exit status fits.
 #[track_caller]
@@ -40,25 +40,10 @@ fn with_a_file() -> Place {
     place
 }
 
-/// Runs SQL in the database of the place, whichever it is.
-fn sql(place: &Place, sql: &str) {
-    match place.setting("HALLPASS__DATABASE__URL") {
-        Some(url) => execute(url, sql.to_owned()),
-        None => {
-            let url = format!("sqlite:{}", place.path().join("hallpass.db").display());
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-            runtime.block_on(async {
-                let pool = sqlx::SqlitePool::connect(&url).await.unwrap();
-                sqlx::raw_sql(sqlx::AssertSqlSafe(sql.to_owned())).execute(&pool).await.unwrap();
-                pool.close().await;
-            });
-        }
-    }
-}
-
 #[test]
 fn a_service_that_is_well_has_nothing_broken_and_nothing_to_look_at() {
-    on_every_store(with_a_file, |place| {
+    let behind_a_proxy = || with_a_file().set("HALLPASS__SERVER__TRUSTED_PROXIES", "127.0.0.1");
+    on_every_store(behind_a_proxy, |place| {
         place.run(&["migrate"]).ok();
         place.run_with(&["user", "add", "ada@example.org", "--password-stdin"], "plum kettle orbit seven").ok();
         let found = findings(place);
@@ -163,6 +148,21 @@ fn l2_a_store_that_does_not_answer_is_broken_and_the_rest_is_looked_at_all_the_s
 }
 
 #[test]
+fn a_database_that_could_not_be_made_or_whose_address_cannot_be_read_is_broken() {
+    for (url, says) in [
+        ("sqlite:nowhere/x.db", "broken: database.url (sqlite:nowhere/x.db) cannot be created"),
+        ("sqlite:keys.json/x.db", "broken: database.url (sqlite:keys.json/x.db) cannot be created"),
+        ("sqlite:", "broken: database.url (sqlite:) names no file"),
+        ("sqlite:x.db?mode=foo", "broken: database.url (sqlite:x.db) cannot be read"),
+        ("postgres://u:s3cret@127.0.0.1:notaport/d", "broken: database.url (postgres://[redacted]@127.0.0.1:notaport/d) cannot be read"),
+    ] {
+        let place = Place::with_keys().set("HALLPASS__DATABASE__URL", url);
+        one_complaint(&findings(&place), "store", says);
+        assert_eq!(place.files(), ["keys.json"], "nothing is made");
+    }
+}
+
+#[test]
 fn settings_that_cannot_be_used_are_all_named_and_what_can_be_looked_at_is() {
     let place = Place::with_keys().set("HALLPASS__PASSWORD__BCRYPT_COST", "31").set("HALLPASS__TOKEN__LEEWAY", "1h");
     let found = findings(&place);
@@ -211,6 +211,32 @@ fn files_with_secrets_that_others_can_read_are_told_on() {
     let found = findings(&place);
     one_complaint(&found, "files", "warning: the settings file holds a secret, and other users");
     assert!(!format!("{found:?}").contains("s3cret"));
+}
+
+#[test]
+fn a_proxy_whose_word_is_not_taken_is_told_on() {
+    one_complaint(&findings(&with_a_file()), "proxy", "warning: token.issuer is https and there is no TLS here");
+}
+
+#[test]
+fn k6_the_key_of_a_certificate_and_files_that_variables_name_are_told_on_when_others_can_read_them() {
+    let secret = "base64url:U3BoaW54IG9mIGJsYWNrIHF1YXJ0eiwganVkZ2UgbXkgdm93IDQy";
+    for (variable, content, says) in [
+        ("HALLPASS__SERVER__TLS_KEY_FILE", "", "server.tls_key_file holds the private key of the certificate"),
+        ("HALLPASS__KEYS__SECRET_FILE", secret, "HALLPASS__KEYS__SECRET_FILE names a file with a secret"),
+        ("HALLPASS__DATABASE__URL_FILE", "sqlite:hallpass.db", "HALLPASS__DATABASE__URL_FILE names a file with a secret"),
+    ] {
+        let place = Place::new().set("HALLPASS__TOKEN__ISSUER", "https://auth.example.com").set(variable, "secret.txt");
+        place.write("secret.txt", content);
+        place.chmod("secret.txt", 0o644);
+        let found = findings(&place);
+        one_complaint(&found, "files", &format!("warning: {says}, and other users of this machine can read or change it"));
+        assert!(!format!("{found:?}").contains("U3Boa"), "{found:?}");
+        for mode in [0o600, 0o640] {
+            place.chmod("secret.txt", mode);
+            assert_eq!(complaints(&findings(&place), "files"), [""; 0]);
+        }
+    }
 }
 
 #[test]

@@ -35,6 +35,22 @@ impl Drop for Postgres {
     }
 }
 
+/// Runs SQL in the database of the place, whichever it is.
+pub fn sql(place: &Place, sql: &str) {
+    match place.setting("HALLPASS__DATABASE__URL") {
+        Some(url) => execute(url, sql.to_owned()),
+        None => {
+            let url = format!("sqlite:{}", place.path().join("hallpass.db").display());
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+            runtime.block_on(async {
+                let pool = sqlx::SqlitePool::connect(&url).await.unwrap();
+                sqlx::raw_sql(sqlx::AssertSqlSafe(sql.to_owned())).execute(&pool).await.unwrap();
+                pool.close().await;
+            });
+        }
+    }
+}
+
 /// Runs SQL on a PostgreSQL server.
 pub fn execute(server: &str, sql: String) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();

@@ -214,7 +214,7 @@ fn n16_a_new_certificate_is_shown_to_new_connections_a_broken_one_to_nobody() {
 }
 
 #[test]
-fn n15_a_certificate_that_cannot_be_used_is_one_clear_line_and_exit_78() {
+fn n15_a_certificate_that_cannot_be_used_is_one_clear_line_and_exit_78_whoever_looks_at_it() {
     let (pair, other) = (Pair::new(), Pair::new());
     let place = with_tls(&pair);
     let garbage = "-----BEGIN PRIVATE KEY-----\nc2VjcmV0\n-----END PRIVATE KEY-----\n";
@@ -233,12 +233,18 @@ fn n15_a_certificate_that_cannot_be_used_is_one_clear_line_and_exit_78() {
         let ran = place.run(&["serve", "--listen", "127.0.0.1:0"]).exits(78);
         let message = ran.message();
         assert!(message.contains(setting) && message.contains(says) && !message.contains("c2VjcmV0"), "{says}: {message}");
+        assert_eq!(place.run(&["config", "check"]).exits(78).message(), message);
     }
+    let found = place.run(&["doctor", "--json"]).exits(1).json();
+    assert!(found.iter().any(|finding| finding["check"] == "tls" && finding["level"] == "broken"), "{found:?}");
     std::fs::remove_file(place.path().join("key.pem")).unwrap();
     pair.put(&place);
     std::fs::remove_file(place.path().join("key.pem")).unwrap();
     let ran = place.run(&["serve", "--listen", "127.0.0.1:0"]).exits(78);
     assert!(ran.message().contains("server.tls_key_file") && ran.message().contains("cannot read key.pem"), "{ran:?}");
+    assert_eq!(place.run(&["config", "check"]).exits(78).message(), ran.message());
+    pair.put(&place);
+    place.run(&["config", "check"]).ok();
     for (one, other) in [("CERT", "tls_key_file"), ("KEY", "tls_cert_file")] {
         let place = Place::with_keys().set(&format!("HALLPASS__SERVER__TLS_{one}_FILE"), "x.pem");
         let ran = place.run(&["serve"]).exits(78);

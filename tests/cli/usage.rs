@@ -65,6 +65,21 @@ fn the_help_of_every_command_has_an_example() {
 }
 
 #[test]
+fn what_the_help_says_sets_it_up_does() {
+    let place = Place::new();
+    let help = place.run(&["--help"]).ok().stdout;
+    let (_, steps) = help.split_once("Set it up:").unwrap();
+    let (steps, _) = steps.split_once("\n\n").unwrap();
+    assert!(steps.contains("token.issuer") && steps.contains("keys.file = \"keys.json\""), "{steps}");
+    let defaults = place.run(&["config", "defaults"]).ok().stdout;
+    let set = defaults.replacen("# issuer", "issuer", 1).replacen("# file = ", "file = \"keys.json\" # ", 1);
+    place.write("hallpass.toml", set);
+    place.write("keys.json", place.run(&["key", "generate"]).ok().stdout);
+    place.chmod("keys.json", 0o600);
+    place.run(&["config", "check", "--config", "hallpass.toml"]).ok();
+}
+
+#[test]
 fn a_command_line_that_makes_no_sense_exits_with_2_and_says_so_on_stderr() {
     let place = Place::with_keys();
     for args in [
