@@ -29,7 +29,7 @@ fn left_out() -> Vec<String> {
     if !Path::new("../shared/vectors").is_dir() {
         left_out.push("the published vectors (../shared/vectors is not here)".to_owned());
     }
-    for name in ["curl", "htpasswd"].iter().filter(|name| !has(name)) {
+    for name in ["curl", "htpasswd", "script"].iter().filter(|name| !has(name)) {
         left_out.push(format!("what needs {name} (it is not here)"));
     }
     left_out
