@@ -180,7 +180,10 @@ async fn i17_i18_i27_i30_other_protocols_and_expectations_do_no_harm() {
     assert_eq!(status(&app.raw(upgrade).await), 200);
     let offer = "GET /livez HTTP/1.1\r\nhost: x\r\nconnection: upgrade, http2-settings\r\nupgrade: h2c\r\nhttp2-settings: AAMAAABk\r\n\r\n";
     let answer = app.raw(offer).await;
-    assert!(status(&answer) == 200 && answer.lines().any(|line| line.eq_ignore_ascii_case("connection: close")), "a connection that ends says so: {answer}");
+    assert!(
+        status(&answer) == 200 && answer.lines().any(|line| line.eq_ignore_ascii_case("connection: close")),
+        "a connection that ends says so: {answer}"
+    );
     app.assert_sound().await;
     app.stop().await;
 }
