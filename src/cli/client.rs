@@ -68,7 +68,7 @@ pub(super) fn run(command: ClientCommand, settings: &SettingsFile) -> Result<(),
         ClientCommand::List { json } => list(clients, json).await,
         ClientCommand::RotateSecret { client, json } => {
             let client = clients.by_id_or_name(&client.client).await.map_err(refusal)?;
-            tell(&clients.rotate_secret(client).await.map_err(refusal)?, json)
+            tell(&clients.rotate_secret(client).await.map_err(not_rotated)?, json)
         }
         ClientCommand::Remove(client) => {
             let client = clients.by_id_or_name(&client.client).await.map_err(refusal)?;
@@ -162,6 +162,13 @@ fn row(client: &Client) -> String {
 }
 
 /// The refusals of the authority in the words of this command.
+fn not_rotated(error: authority::Error) -> Error {
+    match error {
+        authority::Error::Conflict => Error::failed("somebody else gave it another secret just now: nothing was changed"),
+        error => refusal(error),
+    }
+}
+
 fn refusal(error: authority::Error) -> Error {
     match error {
         authority::Error::NotFound => Error::failed("there is no client with this id or name"),

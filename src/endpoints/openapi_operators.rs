@@ -112,6 +112,6 @@ fn clients() -> [Operation; 5] {
             .id("id", CLIENT_ID)
             .optional_json::<account_otp::NoMembers>()
             .answers::<IssuedBody>(200, "The new secret, told this once.")
-            .refuses(&[400, 401, 403, 404, 429, 503]),
+            .refuses(&[400, 401, 403, 404, 409, 429, 503]),
     ]
 }

@@ -34,7 +34,7 @@ const PROBLEMS: [(u16, &str, &str); 13] = [
     ),
     (404, "NotFound", "`not_found`: it is not there."),
     (408, "Slow", "`request_timeout`: the body took longer than 10 s to arrive."),
-    (409, "Conflict", "`conflict`: it exists already, or must not be changed like this."),
+    (409, "Conflict", "`conflict`: it exists already, was changed by somebody else just now, or must not be changed like this."),
     (413, "TooLarge", "`payload_too_large`: the body is larger than 16 KiB."),
     (414, "TooLong", "`uri_too_long`: the target is longer than 8 KiB."),
     (415, "UnsupportedMediaType", "`unsupported_media_type`: the body is not JSON in UTF-8."),

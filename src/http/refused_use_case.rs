@@ -36,7 +36,7 @@ pub(super) fn authority_problem(error: &authority::Error) -> Problem {
         Authority::InvalidScope => new(StatusCode::BAD_REQUEST, "invalid_scope", "The requested scope is malformed or not held."),
         Authority::Busy => Problem::unavailable(staggered()),
         Authority::StoreUnavailable(_) => Problem::unavailable(3),
-        Authority::Conflict => new(StatusCode::CONFLICT, "conflict", "This exists already."),
+        Authority::Conflict => new(StatusCode::CONFLICT, "conflict", "This exists already, or somebody else changed it just now."),
         Authority::NotAdmin => Problem::refused(&NOT_ADMIN),
         Authority::ScopeNotHeld => new(
             StatusCode::FORBIDDEN,
