@@ -44,7 +44,7 @@ pub(super) fn certificate(server: &Server, reload: &mut Reload) -> Result<Option
 /// Whether the certificate of the settings, if they name one, can be shown.
 ///
 /// # Errors
-/// Those of [`certificate`].
+/// [`Error`]: a file cannot be read, holds no certificate or no key, or the two do not belong together.
 pub fn check_certificate(server: &Server) -> Result<(), Error> {
     let (Some(cert_file), Some(key_file)) = (&server.tls_cert_file, &server.tls_key_file) else { return Ok(()) };
     pair(cert_file, key_file).map(drop)
