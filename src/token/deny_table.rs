@@ -17,7 +17,7 @@ const TAKEN: (usize, usize) = (4, 5);
 /// has to be looked for.
 const BITS_PER_SLOT: usize = 8;
 
-/// What is denied under an id. All are NumericDates.
+/// What is denied under a name. All are NumericDates.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Entry {
     /// Tokens with an older `iat` are denied.
@@ -26,6 +26,21 @@ pub(super) struct Entry {
     pub(super) until: i64,
     /// No later than this it was revoked.
     pub(super) revoked_at: i64,
+}
+
+/// What an entry is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Name<'a> {
+    pub(super) kind: Kind,
+    pub(super) id: &'a str,
+}
+
+/// Of which claim a name's id is the value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Kind {
+    Session,
+    Subject,
+    Token,
 }
 
 /// The table. One thread at a time may write to it; its owner sees to that.
@@ -44,14 +59,17 @@ impl Table {
         self.len.load(Ordering::Relaxed)
     }
 
-    /// What is denied under this id.
-    pub(super) fn get(&self, id: &str) -> Option<Entry> {
-        let hash = hash_of(id);
-        if !self.may_hold(hash) {
-            return None;
-        }
-        let fingerprint = self.fingerprint(id, hash);
-        // Looked at once more: a slot that was free may have been taken for another id meanwhile.
+    /// What is denied under this name.
+    #[inline]
+    pub(super) fn get(&self, name: Name<'_>) -> Option<Entry> {
+        let hash = hash_of(name);
+        if self.may_hold(hash) { self.look_for(name, hash) } else { None }
+    }
+
+    #[cold]
+    fn look_for(&self, name: Name<'_>, hash: u64) -> Option<Entry> {
+        let fingerprint = self.fingerprint(name, hash);
+        // Looked at once more: a slot that was free may have been taken for another name meanwhile.
         self.place_of(fingerprint).filter(|slot| slot.is_taken() && slot.fingerprint() == fingerprint).map(Slot::entry)
     }
 
@@ -60,10 +78,10 @@ impl Table {
         self.slots.iter().filter(|slot| slot.is_taken()).map(Slot::entry)
     }
 
-    /// Denies this too; of what is denied under the id already the strictest stays. False: there is no room.
+    /// Denies this too; of what is denied under the name already the strictest stays. False: there is no room.
     #[must_use]
-    pub(super) fn put(&self, id: &str, entry: Entry) -> bool {
-        self.put_at(self.fingerprint(id, hash_of(id)), entry)
+    pub(super) fn put(&self, name: Name<'_>, entry: Entry) -> bool {
+        self.put_at(self.fingerprint(name, hash_of(name)), entry)
     }
 
     /// Another table with those that are to be kept, and room for at least one more.
@@ -110,9 +128,9 @@ impl Table {
             .find(|slot| !slot.is_taken() || slot.fingerprint() == fingerprint)
     }
 
-    fn fingerprint(&self, id: &str, hash: u64) -> Fingerprint {
+    fn fingerprint(&self, name: Name<'_>, hash: u64) -> Fingerprint {
         // None is 0, which says that a slot is free.
-        Fingerprint { hash, secret: self.keyed.hash_one(id).max(1) }
+        Fingerprint { hash, secret: self.keyed.hash_one(name).max(1) }
     }
 
     fn may_hold(&self, hash: u64) -> bool {
@@ -124,7 +142,7 @@ impl Table {
     }
 }
 
-/// What is known of an id: 128 bits, half of them by a hash whose key nobody knows. Two ids are never taken for each other by chance, and
+/// What is known of a name: 128 bits, half of them by a hash whose key nobody knows. Two names are never taken for each other by chance, and
 /// nobody can find two that are; if ever, a token is refused that need not be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Fingerprint {
@@ -179,10 +197,16 @@ impl Slot {
     }
 }
 
-/// Of the last eight bytes, which are random in a UUIDv7. Nobody gains by ids of one hash: they are only looked for a little slower.
-fn hash_of(id: &str) -> u64 {
+/// Of the kind and the last eight bytes, which are random in a UUIDv7. Nobody gains by names of one hash: they are only looked for a little
+/// slower.
+fn hash_of(Name { kind, id }: Name<'_>) -> u64 {
     let tail = id.as_bytes().last_chunk::<8>().map_or(0, |tail| u64::from_le_bytes(*tail));
-    let product = u128::from(tail ^ 0x9e37_79b9_7f4a_7c15) * 0xd6e8_feb8_6659_fd93;
+    let salt = match kind {
+        Kind::Session => 0x9e37_79b9_7f4a_7c15,
+        Kind::Subject => 0xbf58_476d_1ce4_e5b9,
+        Kind::Token => 0x94d0_49bb_1331_11eb,
+    };
+    let product = u128::from(tail ^ salt) * 0xd6e8_feb8_6659_fd93;
     (product >> 64) as u64 ^ product as u64
 }
 
@@ -203,12 +227,16 @@ mod tests {
         format!("019b2c4e-6a3f-7c11-9d42-{number:012x}")
     }
 
+    fn session(id: &str) -> Name<'_> {
+        Name { kind: Kind::Session, id }
+    }
+
     fn filled(count: i64) -> Table {
         let mut table = Table::default();
         for number in 0..count {
-            if !table.put(&id(number), entry(number)) {
+            if !table.put(session(&id(number)), entry(number)) {
                 table = table.renewed(|_| true);
-                assert!(table.put(&id(number), entry(number)));
+                assert!(table.put(session(&id(number)), entry(number)));
             }
         }
         table
@@ -217,21 +245,21 @@ mod tests {
     #[test]
     fn whatever_was_put_in_is_found_however_often_the_table_was_renewed() {
         let table = filled(5000);
-        assert!((0..5000).all(|number| table.get(&id(number)) == Some(entry(number))));
+        assert!((0..5000).all(|number| table.get(session(&id(number))) == Some(entry(number))));
         let kept = table.renewed(|entry| entry.until % 7 == 0);
-        assert!((0..5000).all(|number| kept.get(&id(number)).is_some() == (number % 7 == 0)));
-        assert!(kept.put(&id(1), entry(1)) && kept.get(&id(1)) == Some(entry(1)) && kept.get(&id(2)).is_none());
+        assert!((0..5000).all(|number| kept.get(session(&id(number))).is_some() == (number % 7 == 0)));
+        assert!(kept.put(session(&id(1)), entry(1)) && kept.get(session(&id(1))) == Some(entry(1)) && kept.get(session(&id(2))).is_none());
         assert_eq!((table.len(), kept.len(), kept.entries().count()), (5000, 716, 716));
     }
 
     #[test]
     fn a_fifth_of_the_slots_stays_free_and_a_table_that_is_full_says_so_and_keeps_what_it_has() {
         let empty = Table::default();
-        assert!(!empty.put("a", entry(1)) && empty.get("a").is_none());
+        assert!(!empty.put(session("a"), entry(1)) && empty.get(session("a")).is_none());
         let table = empty.renewed(|_| true);
-        assert!((0..51).all(|number| table.put(&id(number), entry(number))));
-        assert!(!table.put(&id(51), entry(51)) && table.get(&id(51)).is_none());
-        assert!(table.put(&id(50), entry(100)) && table.get(&id(50)) == Some(entry(100)));
+        assert!((0..51).all(|number| table.put(session(&id(number)), entry(number))));
+        assert!(!table.put(session(&id(51)), entry(51)) && table.get(session(&id(51))).is_none());
+        assert!(table.put(session(&id(50)), entry(100)) && table.get(session(&id(50))) == Some(entry(100)));
         assert_eq!((table.len(), table.slots.len(), filled(100_000).slots.len()), (51, 64, 131_072));
     }
 
@@ -239,8 +267,8 @@ mod tests {
     fn of_two_entries_under_one_id_the_later_of_each_time_stays() {
         let table = Table::default().renewed(|_| true);
         let put = |issued_before, until, revoked_at| {
-            assert!(table.put("a", Entry { issued_before, until, revoked_at }));
-            table.get("a").map(|entry| (entry.issued_before, entry.until, entry.revoked_at))
+            assert!(table.put(session("a"), Entry { issued_before, until, revoked_at }));
+            table.get(session("a")).map(|entry| (entry.issued_before, entry.until, entry.revoked_at))
         };
         assert_eq!(put(10, 100, 10), Some((10, 100, 10)));
         assert_eq!(put(10, 99, 20), Some((10, 100, 10)), "told once more");
@@ -251,7 +279,7 @@ mod tests {
     #[test]
     fn most_of_what_is_not_there_is_not_looked_for() {
         let table = filled(10_000);
-        let sought = (10_000..20_000).filter(|number| table.may_hold(hash_of(&id(*number)))).count();
+        let sought = (10_000..20_000).filter(|number| table.may_hold(hash_of(session(&id(*number))))).count();
         assert!(sought < 500, "{sought}");
     }
 
@@ -259,9 +287,10 @@ mod tests {
     fn ids_that_only_differ_before_their_last_bytes_are_told_apart() {
         let table = Table::default().renewed(|_| true);
         for (number, id) in (0..).zip(["", "a", "1234567", "12345678", "012345678"]) {
-            assert!(table.put(id, entry(number)));
+            assert!(table.put(session(id), entry(number)));
         }
-        let found = ["", "a", "1234567", "12345678", "012345678", "b", "912345678"].map(|id| table.get(id).map(|entry| entry.until));
+        let found =
+            ["", "a", "1234567", "12345678", "012345678", "b", "912345678"].map(|id| table.get(session(id)).map(|entry| entry.until));
         assert_eq!(found, [Some(0), Some(1), Some(2), Some(3), Some(4), None, None]);
     }
 
@@ -271,8 +300,8 @@ mod tests {
         // All bits of the filter are set, and as many slots taken as may be.
         table.filter.iter().for_each(|word| word.store(u64::MAX, Ordering::Relaxed));
         std::thread::scope(|scope| {
-            scope.spawn(|| assert!((0..51).all(|number| table.put(&id(number), entry(number)))));
-            scope.spawn(|| assert!((1000..20_000).all(|number| table.get(&id(number)).is_none())));
+            scope.spawn(|| assert!((0..51).all(|number| table.put(session(&id(number)), entry(number)))));
+            scope.spawn(|| assert!((1000..20_000).all(|number| table.get(session(&id(number))).is_none())));
         });
     }
 
@@ -284,7 +313,7 @@ mod tests {
         std::thread::scope(|scope| {
             scope.spawn(|| {
                 for number in 1..=20_000 {
-                    assert!(many.put(&id(number), entry(number)));
+                    assert!(many.put(session(&id(number)), entry(number)));
                     written.store(number, Ordering::Release);
                 }
             });
@@ -292,8 +321,8 @@ mod tests {
                 scope.spawn(|| {
                     while written.load(Ordering::Acquire) < 20_000 {
                         let last = written.load(Ordering::Acquire);
-                        assert!(last == 0 || many.get(&id(last)) == Some(entry(last)));
-                        assert!(many.get(&id(last + 1)).is_none_or(|found| found == entry(last + 1)));
+                        assert!(last == 0 || many.get(session(&id(last))) == Some(entry(last)));
+                        assert!(many.get(session(&id(last + 1))).is_none_or(|found| found == entry(last + 1)));
                     }
                 });
             }
@@ -303,7 +332,7 @@ mod tests {
     /// Twice as large, and empty.
     fn grown(table: &Table) -> Table {
         let count = i64::try_from(table.slots.len() * TAKEN.0 / TAKEN.1).unwrap_or_default();
-        assert!((0..count).all(|number| table.put(&id(number), entry(number))));
+        assert!((0..count).all(|number| table.put(session(&id(number)), entry(number))));
         let larger = table.renewed(|_| true);
         assert_eq!(larger.slots.len(), table.slots.len() * 2);
         Table { slots: (0..larger.slots.len()).map(|_| Slot::default()).collect(), len: AtomicUsize::new(0), ..larger }

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use arc_swap::ArcSwap;
 
 use super::MAX_LIFETIME;
-use super::deny_table::{Entry, Table};
+use super::deny_table::{Entry, Kind, Name, Table};
 
 /// One thing that is not believed any more. All times are NumericDates; after `until` the entry is of no use, since every token it denies has
 /// expired.
@@ -40,7 +40,7 @@ pub enum Revocation {
 
 /// The deny list. Clones share one list.
 ///
-/// Reading is one atomic load and, for each kind that has entries at all, one look at one word; no lock, no allocation. Adding an entry
+/// Reading is one atomic load and, for each of a token's three ids, one look at one word; no lock, no allocation. Adding an entry
 /// waits for whoever else adds one, and writes into a slot of 40 bytes; each time the list has doubled, all of it is copied (a few
 /// milliseconds for the longest one, while readers go on reading). What is known already changes nothing.
 ///
@@ -54,17 +54,15 @@ pub struct RevocationList(Arc<Shared>);
 
 #[derive(Debug, Default)]
 struct Shared {
-    tables: ArcSwap<Tables>,
+    denied: ArcSwap<Denied>,
     /// Held by whoever writes; readers know nothing of it.
     writing: Mutex<()>,
 }
 
-/// Entries are put into the tables as they are; tables that are replaced are published together, and with the floor.
-#[derive(Clone, Debug, Default)]
-struct Tables {
-    sessions: Arc<Table>,
-    subjects: Arc<Table>,
-    tokens: Arc<Table>,
+/// Entries are put into the table as it is; one that is replaced is published together with the floor.
+#[derive(Debug, Default)]
+struct Denied {
+    table: Table,
     /// Tokens with an older `iat` are denied. It only ever rises.
     floor: i64,
 }
@@ -72,8 +70,10 @@ struct Tables {
 /// So much later than its revocation a token may say that it was issued: the clock that issued it may have been ahead, and the one that
 /// revoked it behind, each by a minute (the largest leeway), and half a minute may go by from reading the clock to the end of a transaction.
 const MARGIN: i64 = 2 * 60 + 30;
-/// Whenever it was issued.
+/// Whenever it was issued: no token that says more is believed.
 const ANY_TIME: i64 = i64::MAX;
+/// The latest moment that a subject can be cut off at.
+const LATEST: i64 = ANY_TIME - 1;
 /// How long an entry outlives its `until`, in seconds: verifiers have a leeway, and a clock that was an hour ahead for a while, or is set
 /// back, must not bring to life what was revoked.
 const KEPT: i64 = MAX_LIFETIME;
@@ -90,17 +90,17 @@ impl RevocationList {
     /// Adds entries, all of which were revoked at `now` or before. Adding one twice, late or in another order changes nothing: the strictest
     /// one stays.
     pub fn add<'a>(&self, revocations: impl IntoIterator<Item = &'a Revocation>, now: i64) {
-        self.write(|tables| revocations.into_iter().for_each(|revocation| tables.add(revocation, now)));
+        self.write(|known| revocations.into_iter().fold(known, |denied, revocation| denied.with(revocation, now)));
     }
 
     /// Removes what can deny no token any more at `now`, nor at any time an hour before: verifiers have a leeway, and clocks are set back.
     pub fn sweep(&self, now: i64) {
-        self.write(|tables| tables.retain(|entry| entry.until.saturating_add(KEPT) >= now));
+        self.write(|known| known.only(|entry| entry.until.saturating_add(KEPT) >= now));
     }
 
     /// How many entries there are.
     pub fn len(&self) -> usize {
-        self.0.tables.load().len()
+        self.0.denied.load().table.len()
     }
 
     /// Whether there is no entry.
@@ -110,98 +110,89 @@ impl RevocationList {
 
     /// The moment (NumericDate) before which no token may have been issued. None: the list has never been full.
     pub fn floor(&self) -> Option<i64> {
-        Some(self.0.tables.load().floor).filter(|floor| *floor != 0)
+        Some(self.0.denied.load().floor).filter(|floor| *floor != 0)
     }
 
     /// Whether a token with these claims is denied.
     pub(crate) fn denies(&self, sid: Option<&str>, sub: &str, jti: &str, iat: i64) -> bool {
-        let tables = self.0.tables.load();
-        iat < tables.floor
-            || sid.is_some_and(|sid| tables.sessions.get(sid).is_some())
-            || tables.subjects.get(sub).is_some_and(|subject| iat < subject.issued_before)
-            || tables.tokens.get(jti).is_some()
+        let denied = self.0.denied.load();
+        let names = |kind, id| denied.table.get(Name { kind, id }).is_some_and(|entry| iat < entry.issued_before);
+        iat < denied.floor || sid.is_some_and(|sid| names(Kind::Session, sid)) || names(Kind::Subject, sub) || names(Kind::Token, jti)
     }
 
-    /// What is put into a table is there for everybody at once; a table that was replaced is published in the end.
-    fn write(&self, write: impl FnOnce(&mut Tables)) {
+    /// What is put into the table is there for everybody at once; a table that was replaced is published in the end.
+    fn write(&self, write: impl FnOnce(Arc<Denied>) -> Arc<Denied>) {
         let _writing = self.writing();
-        let known = self.0.tables.load();
-        let mut tables = Tables::clone(&known);
-        write(&mut tables);
-        if !tables.are(&known) {
-            self.0.tables.store(Arc::new(tables));
+        let known = self.0.denied.load_full();
+        let denied = write(Arc::clone(&known));
+        if !Arc::ptr_eq(&known, &denied) {
+            self.0.denied.store(denied);
         }
     }
 
-    /// A panic elsewhere leaves the tables as they are: whole.
+    /// A panic elsewhere leaves the table as it is: whole.
     fn writing(&self) -> MutexGuard<'_, ()> {
         self.0.writing.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Tables {
-    fn len(&self) -> usize {
-        self.sessions.len() + self.subjects.len() + self.tokens.len()
-    }
-
-    /// Whether these are the same tables.
-    fn are(&self, others: &Self) -> bool {
-        let pairs = [(&self.sessions, &others.sessions), (&self.subjects, &others.subjects), (&self.tokens, &others.tokens)];
-        self.floor == others.floor && pairs.iter().all(|(one, other)| Arc::ptr_eq(one, other))
-    }
-
-    fn add(&mut self, revocation: &Revocation, now: i64) {
-        let is_below_floor = now.saturating_add(MARGIN) <= self.floor;
+impl Denied {
+    /// This one, unless there is no room for the revocation: then one with more, or with a higher floor.
+    fn with(self: Arc<Self>, revocation: &Revocation, now: i64) -> Arc<Self> {
         let entry = |issued_before, until: &i64| Entry { issued_before, until: *until, revoked_at: now };
-        match revocation {
-            Revocation::Subject { issued_before, .. } if *issued_before <= self.floor => {}
-            Revocation::Session { .. } | Revocation::Token { .. } if is_below_floor => {}
-            Revocation::Session { id, until } => put(&mut self.sessions, id, entry(ANY_TIME, until)),
-            Revocation::Token { id, until } => put(&mut self.tokens, id, entry(ANY_TIME, until)),
-            Revocation::Subject { id, issued_before, until } => put(&mut self.subjects, id, entry(*issued_before, until)),
+        let (kind, id, entry) = match revocation {
+            Revocation::Session { id, until } => (Kind::Session, id, entry(ANY_TIME, until)),
+            Revocation::Subject { id, issued_before, until } => (Kind::Subject, id, entry(*issued_before.min(&LATEST), until)),
+            Revocation::Token { id, until } => (Kind::Token, id, entry(ANY_TIME, until)),
+        };
+        if self.covers(&entry) {
+            return self;
         }
-        if self.len() > RevocationList::CAPACITY {
-            self.raise_floor();
-        }
+        let name = Name { kind, id };
+        let has_room = self.table.put(name, entry);
+        let denied = if has_room { self } else { self.larger(name, entry) };
+        if denied.table.len() > RevocationList::CAPACITY { denied.halved() } else { denied }
     }
 
-    /// Replaces the older half of the entries, and what is as old as the youngest of them, by the floor. A subject that is cut off at a
-    /// later moment stays, unless these alone are too many.
-    fn raise_floor(&mut self) {
-        let entries = self.sessions.entries().chain(self.tokens.entries()).chain(self.subjects.entries());
-        let mut moments: Vec<i64> = entries.map(|entry| entry.revoked_at).collect();
+    /// Whether the floor denies all that this entry would.
+    fn covers(&self, entry: &Entry) -> bool {
+        let last = if entry.issued_before == ANY_TIME { entry.revoked_at.saturating_add(MARGIN) } else { entry.issued_before };
+        last <= self.floor
+    }
+
+    fn larger(&self, name: Name<'_>, entry: Entry) -> Arc<Self> {
+        let table = self.table.renewed(|_| true);
+        let has_room = table.put(name, entry);
+        debug_assert!(has_room, "it was made for one more");
+        Arc::new(Self { table, floor: self.floor })
+    }
+
+    /// Replaces the older half of the entries, and what is as old as the youngest of them, by a floor. A subject that is cut off at a later
+    /// moment stays, unless these alone are too many.
+    fn halved(&self) -> Arc<Self> {
+        let mut moments: Vec<i64> = self.table.entries().map(|entry| entry.revoked_at).collect();
         let middle = moments.len() / 2;
         let youngest = *moments.select_nth_unstable(middle).1;
-        let mut floor = self.floor.max(youngest.saturating_add(MARGIN));
-        retain(&mut self.sessions, |entry| entry.revoked_at > youngest);
-        retain(&mut self.tokens, |entry| entry.revoked_at > youngest);
-        retain(&mut self.subjects, |subject| subject.issued_before > floor);
-        if self.len() > RevocationList::CAPACITY {
-            floor = self.subjects.entries().map(|subject| subject.issued_before).fold(floor, i64::max);
-            self.subjects = Arc::default();
+        let halved = self.above(youngest.saturating_add(MARGIN));
+        if halved.table.len() <= RevocationList::CAPACITY {
+            return halved;
         }
-        self.floor = floor;
+        let cut_off = halved.table.entries().map(|entry| entry.issued_before).filter(|moment| *moment != ANY_TIME);
+        halved.above(cut_off.fold(0, i64::max))
     }
 
-    fn retain(&mut self, keep: impl Fn(&Entry) -> bool) {
-        [&mut self.sessions, &mut self.subjects, &mut self.tokens].into_iter().for_each(|table| retain(table, &keep));
+    /// What a floor does not cover, above it.
+    fn above(&self, floor: i64) -> Arc<Self> {
+        let floor = Self { table: Table::default(), floor: self.floor.max(floor) };
+        Arc::new(Self { table: self.table.renewed(|entry| !floor.covers(entry)), ..floor })
     }
-}
 
-/// A table without room is replaced by a larger one.
-fn put(table: &mut Arc<Table>, id: &str, entry: Entry) {
-    if !table.put(id, entry) {
-        let larger = table.renewed(|_| true);
-        let has_room = larger.put(id, entry);
-        debug_assert!(has_room, "it was made for one more");
-        *table = Arc::new(larger);
-    }
-}
-
-/// A table with others is replaced by one without them.
-fn retain(table: &mut Arc<Table>, keep: impl Fn(&Entry) -> bool) {
-    if !table.entries().all(|entry| keep(&entry)) {
-        *table = Arc::new(table.renewed(keep));
+    /// This one, unless there are others: then one without them.
+    fn only(self: Arc<Self>, keep: impl Fn(&Entry) -> bool) -> Arc<Self> {
+        if self.table.entries().all(|entry| keep(&entry)) {
+            return self;
+        }
+        Arc::new(Self { table: self.table.renewed(keep), floor: self.floor })
     }
 }
 
@@ -262,9 +253,7 @@ mod tests {
 
     /// Everything in the list, in order.
     fn entries(list: &RevocationList) -> Vec<Entry> {
-        let tables = list.0.tables.load();
-        let entries = tables.sessions.entries().chain(tables.subjects.entries()).chain(tables.tokens.entries());
-        let mut entries: Vec<Entry> = entries.collect();
+        let mut entries: Vec<Entry> = list.0.denied.load().table.entries().collect();
         entries.sort_unstable();
         entries
     }
@@ -359,5 +348,11 @@ mod tests {
             (0..=RevocationList::CAPACITY).map(|number| subject(&format!("{number:08}"), cut_off, 1 << 40)).collect();
         list.add(&many, NOW + 1);
         assert!(list.len() <= RevocationList::CAPACITY && list.floor() == Some(cut_off));
+    }
+    #[test]
+    fn m9_a_subject_that_is_cut_off_for_ever_outlives_every_floor() {
+        let list = full();
+        list.add(&[subject("banned", i64::MAX, 1 << 40)], NOW);
+        assert!(list.floor().is_some_and(|floor| list.denies(None, "banned", "t", floor + 1)));
     }
 }

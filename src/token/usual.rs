@@ -134,13 +134,21 @@ impl Walk<'_> {
         }
     }
 
-    /// A whole number of as many digits as surely fit; what must not follow it is not what is compared next.
+    /// A whole number of as many digits as surely fit.
+    #[inline(never)]
     fn number(&mut self) -> Option<i64> {
         let rest = self.text.get(self.at..)?;
-        let digits = rest.iter().take(18).take_while(|byte| byte.is_ascii_digit()).count();
-        let number = rest[..digits].iter().fold(0, |number, digit| number * 10 + i64::from(digit - b'0'));
-        let is_usual = digits > 0 && rest[0] != b'0';
+        let (mut number, mut digits) = (0_i64, 0);
+        for byte in rest {
+            let digit = byte.wrapping_sub(b'0');
+            if digit > 9 {
+                break;
+            }
+            number = number.wrapping_mul(10).wrapping_add(i64::from(digit));
+            digits += 1;
+        }
         self.at += digits;
+        let is_usual = (1..=18).contains(&digits) && rest[0] != b'0';
         is_usual.then_some(number)
     }
 }
