@@ -6,6 +6,9 @@
 //! on a port of its own, since looking for a second one costs more than some of what is compared. They take turns in short windows over
 //! keep-alive connections on loopback, each request with the next of 8,000 tokens. Ratios are of neighbouring windows, so that a busy machine
 //! disturbs all routes alike; the quietest tenth of the windows says what it would be on a machine that does nothing else.
+//!
+//! All of it with few and with many requests at the same time: a server that has nothing to do sleeps and is woken, and that is a part of what a
+//! request costs, guarded or not.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout, reason = "a benchmark prints its result and may stop at a fault")]
 
@@ -33,12 +36,13 @@ const ISSUER: &str = "https://auth.example.com";
 const AUDIENCE: &str = "orders";
 const TOKENS: usize = 8000;
 const WINDOW: usize = 500;
-const CONNECTIONS: usize = 4;
+/// So many clients at a time.
+const LOADS: [usize; 4] = [1, 2, 4, 32];
 /// Unguarded, guarded, guarded with a long deny list, and guarded by hand.
 const ROUTES: usize = 4;
 
 fn main() {
-    let rounds = env::args().filter_map(|argument| argument.parse::<usize>().ok()).next().unwrap_or(300);
+    let rounds = env::args().filter_map(|argument| argument.parse::<usize>().ok()).next().unwrap_or(150);
     match env::args().nth(1).as_deref() {
         Some("--serve") => serve(),
         Some("--measure") => measure(rounds),
@@ -54,70 +58,72 @@ fn on_processor(number: usize) -> Command {
 }
 
 fn measure(rounds: usize) {
-    let mut server = Server::start();
-    compare("short ids", &mut server, &tokens(["usr_", "t", "s"]), rounds);
+    let server = Server::start();
+    compare("short ids", &server, &tokens(["usr_", "t", "s"]), rounds);
     compare(
         "UUIDs as the service writes them",
-        &mut server,
+        &server,
         &tokens(["usr_019b2c4e-6a3f-7c11-9d42-", "019b2c4f-6a3f-7c11-9d42-", "019b2c50-6a3f-7c11-9d42-"]),
         rounds,
     );
 }
 
 /// Measures all routes with these tokens, and prints what they cost.
-fn compare(name: &str, server: &mut Server, tokens: &[String], rounds: usize) {
-    let mut windows = tokens.chunks(WINDOW).cycle();
-    let mut round = || std::array::from_fn(|route| server.microseconds_per_request(route, windows.next().unwrap()));
-    // The first rounds warm everything up.
-    let _: Vec<[f64; ROUTES]> = (0..rounds / 10).map(|_| round()).collect();
-    let rounds: Vec<[f64; ROUTES]> = (0..rounds).map(|_| round()).collect();
-
+fn compare(name: &str, server: &Server, tokens: &[String], rounds: usize) {
     println!(
-        "{name}: {} rounds of {WINDOW} requests a route, {TOKENS} tokens of {} bytes, {CONNECTIONS} connections",
-        rounds.len(),
+        "{name}: {rounds} rounds of {WINDOW} requests a route, {TOKENS} tokens of {} bytes; medians (quietest tenth)",
         tokens[0].len()
     );
-    println!("  {:<31} {:>8} {:>8}", "µs of CPU a request", "median", "quietest tenth");
-    for (name, column) in
-        [("unguarded", 0), ("guarded by AccessToken", 1), ("the same, 100,000 revocations", 2), ("hand-written over jsonwebtoken", 3)]
-    {
-        let [median, quiet] = [0.5, 0.1].map(|share| quantile(rounds.iter().map(|round| round[column]), share));
-        println!("  {name:<31} {median:>8.2} {quiet:>8.2}");
-    }
-    for (name, column, base) in [("guarded / unguarded", 1, 0), ("hand-written / unguarded", 3, 0), ("100,000 (bar: at most 1.03)", 2, 1)] {
-        let median = quantile(rounds.iter().map(|round| round[column] / round[base]), 0.5);
-        let [quiet, base] = [column, base].map(|column| quantile(rounds.iter().map(|round| round[column]), 0.1));
-        println!("  {name:<31} {median:>8.3} {:>8.3}", quiet / base);
+    println!("  clients |           µs of CPU a request, unguarded; guarded by AccessToken, 100,000 revocations, jsonwebtoken by hand");
+    println!("          | guarded / unguarded, by hand / unguarded, 100,000 / none (bars: 1.1; none; 1.03)");
+    for clients in LOADS {
+        let mut windows = tokens.chunks(WINDOW).cycle();
+        let mut connections = server.connect(clients);
+        let mut round = || std::array::from_fn(|route| server.microseconds_per_request(&mut connections[route], windows.next().unwrap()));
+        // The first rounds warm everything up.
+        let _: Vec<[f64; ROUTES]> = (0..rounds / 10).map(|_| round()).collect();
+        let rounds: Vec<[f64; ROUTES]> = (0..rounds).map(|_| round()).collect();
+
+        let column = |route: usize, share: f64| quantile(rounds.iter().map(|round| round[route]), share);
+        let cost = |route| format!("{:6.2} ({:5.2})", column(route, 0.5), column(route, 0.1));
+        let ratio = |route: usize, base: usize| {
+            let median = quantile(rounds.iter().map(|round| round[route] / round[base]), 0.5);
+            format!("{median:.3} ({:.3})", column(route, 0.1) / column(base, 0.1))
+        };
+        println!("  {clients:>7} | {} ; {} {} {}", cost(0), cost(1), cost(2), cost(3));
+        println!("          | {}  {}  {}", ratio(1, 0), ratio(3, 0), ratio(2, 1));
     }
 }
 
 struct Server {
     process: Child,
-    /// To each route.
-    connections: [Vec<TcpStream>; ROUTES],
+    routes: [SocketAddr; ROUTES],
 }
 
 impl Server {
     fn start() -> Self {
         let mut process = on_processor(1).arg("--serve").stdout(Stdio::piped()).spawn().unwrap();
         let mut lines = BufReader::new(process.stdout.take().unwrap()).lines();
-        let connect = |address: SocketAddr| {
+        let routes = std::array::from_fn(|_| lines.next().unwrap().unwrap().parse().unwrap());
+        Self { process, routes }
+    }
+
+    /// So many connections to each route.
+    fn connect(&self, clients: usize) -> [Vec<TcpStream>; ROUTES] {
+        let connection = |address: SocketAddr| {
             let stream = TcpStream::connect(address).unwrap();
             stream.set_nodelay(true).unwrap();
             stream
         };
-        let connections = std::array::from_fn(|_| {
-            let address = lines.next().unwrap().unwrap().parse().unwrap();
-            (0..CONNECTIONS).map(|_| connect(address)).collect()
-        });
-        Self { process, connections }
+        self.routes.map(|address| (0..clients).map(|_| connection(address)).collect())
     }
 
-    /// One request for each token, spread over the connections.
-    fn microseconds_per_request(&mut self, route: usize, tokens: &[String]) -> f64 {
+    /// One request for each token, spread over the clients.
+    fn microseconds_per_request(&self, clients: &mut [TcpStream], tokens: &[String]) -> f64 {
         let before = self.cpu_nanoseconds();
+        let share = tokens.len().div_ceil(clients.len());
         thread::scope(|scope| {
-            for (stream, tokens) in self.connections[route].iter_mut().zip(tokens.chunks(tokens.len().div_ceil(CONNECTIONS))) {
+            for (stream, tokens) in clients.iter_mut().zip(tokens.chunks(share)) {
                 scope.spawn(|| tokens.iter().for_each(|token| request(stream, token)));
             }
         });
