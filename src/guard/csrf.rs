@@ -41,12 +41,12 @@ impl TrustedOrigins {
     }
 
     /// Whether a request with a cookie may be acted upon. GET, HEAD and OPTIONS may always: they change nothing, and no other page can read the
-    /// answer. That is not so where they ask for another protocol: a page can read a WebSocket to anywhere.
+    /// answer. That is not so where they open a WebSocket: a page can read one to anywhere. Another protocol no page can ask for.
     ///
     /// # Errors
     /// [`Refusal::CsrfFailed`].
     pub fn check(&self, method: &Method, headers: &HeaderMap) -> Result<(), Refusal> {
-        if matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS) && !headers.contains_key(UPGRADE) {
+        if matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS) && !opens_web_socket(headers) {
             return Ok(());
         }
         let trusted = match (only(headers, &SEC_FETCH_SITE), only(headers, &ORIGIN)) {
@@ -100,6 +100,12 @@ fn only<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Sent<'h> {
         (Some(value), None) => Sent::Once(value.as_bytes()),
         (Some(_), Some(_)) => Sent::Several,
     }
+}
+
+/// `Upgrade` is a list (RFC 9110 s7.8), of names in any case.
+fn opens_web_socket(headers: &HeaderMap) -> bool {
+    let protocols = headers.get_all(UPGRADE).flat_map(|value| value.as_bytes().split(|byte| *byte == b','));
+    protocols.map(<[u8]>::trim_ascii).any(|protocol| protocol.eq_ignore_ascii_case(b"websocket"))
 }
 
 /// One spelling: what a browser would write differently would never be equal to what it sends.
@@ -206,6 +212,22 @@ mod tests {
         }
         for method in ["get", "Get", "PROPFIND", "HEADX"] {
             assert!(!check(Method::from_bytes(method.as_bytes()).unwrap(), &[], &[]), "{method}");
+        }
+    }
+
+    #[test]
+    fn e4_a_page_from_elsewhere_opens_no_web_socket_and_nothing_else_that_is_offered_counts() {
+        let trusted = |upgrade: &[&'static str], site: &'static str| {
+            let mut headers = HeaderMap::new();
+            upgrade.iter().for_each(|value| headers.append(UPGRADE, HeaderValue::from_static(value)));
+            headers.insert(SEC_FETCH_SITE, HeaderValue::from_static(site));
+            origins().check(&Method::GET, &headers).is_ok()
+        };
+        for upgrade in [&["websocket"][..], &["WebSocket"], &["h2c, websocket"], &["h2c", "websocket"], &["h2c,\twebsocket ,x"]] {
+            assert!(!trusted(upgrade, "cross-site") && !trusted(upgrade, "none") && trusted(upgrade, "same-origin"), "{upgrade:?}");
+        }
+        for upgrade in [&["h2c"][..], &["TLS/1.0"], &[""], &["websockets"], &[]] {
+            assert!(trusted(upgrade, "cross-site"), "{upgrade:?}");
         }
     }
 
