@@ -74,7 +74,16 @@ pub(super) enum Request {
 /// An account that counts for a network, by this try or by one before it, to be given back if the login is right.
 #[derive(Clone, Copy, Debug)]
 #[must_use]
-pub(super) struct Counted(Option<(Place, Place)>);
+pub(super) struct Counted(Option<Taken>);
+
+#[derive(Clone, Copy, Debug)]
+struct Taken {
+    /// Of the account in the network.
+    pair: Place,
+    /// Of the network.
+    sprayed: Place,
+    by_this_try: bool,
+}
 
 impl Limits {
     /// As the settings say.
@@ -116,21 +125,30 @@ impl Limits {
         // What finds no room is counted every time. Both under the lock of the first: of those who try one account at once one is counted,
         // and who is refused is not known.
         inner.tried.change(pair, now, |known_until, is_shared| {
-            if is_shared || *known_until <= now {
+            let by_this_try = is_shared || *known_until <= now;
+            if by_this_try {
                 inner.sprayed.take(sprayed, now)?;
             }
             if !is_shared && *known_until <= now {
                 *known_until = now.saturating_add(nanoseconds(SPRAYED));
             }
-            Ok(Counted(Some((pair, sprayed))))
+            Ok(Counted(Some(Taken { pair, sprayed, by_this_try })))
         })
+    }
+
+    /// Nobody looked at the password: what this try took is given back, and nothing that one before it took, or whoever overloads the service
+    /// would be given tries for it.
+    pub(super) fn was_not_tried(&self, counted: Counted) {
+        if counted.0.is_some_and(|taken| taken.by_this_try) {
+            self.was_right(counted);
+        }
     }
 
     /// Whoever proves who they are sprays nothing: a network that many share is not limited for its size. What an earlier try took, with a
     /// typing error or without the second factor, is given back too; of several that are right at once, by one.
     pub(super) fn was_right(&self, counted: Counted) {
         let (inner, now) = (&*self.0, self.now());
-        if let (Some((pair, sprayed)), Some(bucket)) = (counted.0, inner.sprayed.bucket) {
+        if let (Some(Taken { pair, sprayed, .. }), Some(bucket)) = (counted.0, inner.sprayed.bucket) {
             inner.tried.change(pair, now, |known_until, is_shared| {
                 if is_shared || *known_until > now {
                     inner.sprayed.table.change(sprayed, now, |full_at, _| *full_at = full_at.saturating_sub(bucket.one));
@@ -147,6 +165,12 @@ impl Limits {
     pub(super) fn within_session(&self, session_id: &str) -> Result<(), Error> {
         let Inner { logins, .. } = &*self.0;
         logins.take(logins.table.place(session_id, session_id), self.now())
+    }
+
+    /// An access token that a person takes back. Each is an entry in everybody's deny list, and a person has as many tokens as refreshes.
+    pub(super) fn taking_back(&self, account_id: &str) -> Result<(), Error> {
+        let Inner { logins, .. } = &*self.0;
+        logins.take(logins.table.place(account_id, account_id), self.now())
     }
 
     /// A refresh of this session.

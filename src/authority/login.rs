@@ -78,8 +78,10 @@ impl Authority {
     async fn limited_login(&self, request: LoginRequest) -> Result<Grant, Error> {
         let counted = self.limits.login(request.from, &request.email)?;
         let outcome = self.login_within_limits(request).await;
-        if outcome.is_ok() {
-            self.limits.was_right(counted);
+        match &outcome {
+            Ok(_) | Err(Error::InvalidScope) => self.limits.was_right(counted),
+            Err(Error::Busy | Error::StoreUnavailable(_)) => self.limits.was_not_tried(counted),
+            Err(_) => {}
         }
         outcome
     }
@@ -194,14 +196,17 @@ impl Authority {
         };
         let grant = self.grant(account, &session, scope, now)?;
         // Disabled, deleted or given another password since it was looked at: the insertion knows.
-        if !self.insert(&session, now).await? {
-            return Err(Error::InvalidCredentials);
-        }
+        let gave_way = self.insert(&session, now).await?.ok_or(Error::InvalidCredentials)?;
         Happening::to_session(Event::Login, &account.id, &session.id).record(&self.database, now).await;
+        if gave_way > 0 {
+            let detail = if self.terms.single_active { "single_active" } else { "too_many" };
+            Happening::to_account(Event::SessionRevoked, &account.id).with(detail).record(&self.database, now).await;
+        }
         Ok(grant)
     }
 
-    async fn insert(&self, session: &Session, now: i64) -> Result<bool, Error> {
+    /// How many sessions gave way to it. None: the account is not as it was.
+    async fn insert(&self, session: &Session, now: i64) -> Result<Option<u64>, Error> {
         if !self.terms.single_active {
             return Ok(session::insert(&self.database, session).await?);
         }

@@ -112,10 +112,11 @@ impl Authority {
         Ok(())
     }
 
-    /// Refuses here at once what was revoked just now; if the store fails at this moment, with the next look at it, as everywhere else.
-    pub(super) async fn learn_what_ended(&self, now: i64) {
-        match revocation::recorded_since(&self.database, now, now).await {
-            Ok(recorded) => self.tokens.revocations.add(recorded.iter().map(|recorded| &recorded.revocation), now),
+    /// Refuses here at once what was revoked since a moment; if the store fails now, with the next look at it, as everywhere else, and so
+    /// what there is besides, which another replica's clock has dated later.
+    pub(super) async fn learn_what_ended(&self, since: i64) {
+        match revocation::recorded_since(&self.database, since, 2 * session::MOST, since).await {
+            Ok(recorded) => self.tokens.revocations.add(recorded.iter().map(|recorded| &recorded.revocation), self.clock.now()),
             Err(error) => log::warn!("the deny list will learn later of sessions that ended: {error}"),
         }
     }

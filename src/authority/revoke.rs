@@ -28,7 +28,12 @@ impl Authority {
             return self.revoke_refresh_token(&client_id, &presented, now).await;
         }
         match self.tokens.verifier.verify(token.expose(), now) {
-            Ok(token) if token.client_id() == client_id => self.revoke_access_token(&token, now).await,
+            Ok(token) if token.client_id() == client_id => {
+                if credentials.is_none() {
+                    self.limits.taking_back(token.subject())?;
+                }
+                self.revoke_access_token(&token, now).await
+            }
             Ok(_) => Err(Error::UnauthorizedClient),
             Err(_) => Ok(()),
         }
@@ -49,7 +54,7 @@ impl Authority {
         let account_id = token.is_person().then(|| token.subject());
         let (event, session_id, client_id) = (Event::TokenRevoked, token.session_id(), Some(token.client_id()));
         let why = Happening { event, account_id, session_id, client_id, detail: None, actor: (None, None) };
-        let until = revocation::until(now);
+        let until = revocation::until_expired(token.expires_at());
         if revocation::record_token(&self.database, token.id(), until, &why.entry(now)).await? {
             why.log();
         }

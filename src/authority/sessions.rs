@@ -78,8 +78,12 @@ impl Sessions {
     /// # Errors
     /// [`Error::StoreUnavailable`].
     pub async fn end_all(&self, account_id: &str) -> Result<(), Error> {
-        let why = Happening::to_account(Event::SessionRevoked, account_id).with("all");
-        self.end_because(why, Ending::All, account_id).await
+        let why = Happening::to_account(Event::SessionRevoked, account_id).with("all").on_behalf_of(&self.behalf);
+        let now = self.clock.now();
+        if session::end_all_and_record(&self.database, account_id, &why.entry(now), now).await? {
+            why.log();
+        }
+        Ok(())
     }
 
     async fn end_because<'a>(&'a self, why: Happening<'a>, which: Ending<'_>, account_id: &str) -> Result<(), Error> {

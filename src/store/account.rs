@@ -3,7 +3,7 @@
 //! Lookups are by id or by folded address. Hashes and scopes are kept as they are given; what they mean is decided elsewhere.
 
 use super::row::{Columns, Record, is_word, is_word_list};
-use super::session::{self, Ending};
+use super::session;
 use super::statement::{self, Step};
 use super::{Database, Email, Error, new_id, revocation};
 use crate::secret::Secret;
@@ -202,14 +202,9 @@ pub async fn set_own_password_hash(database: &Database, new: OwnPassword<'_>, no
 /// Sessions are revoked one by one: a login of the same second as the change is not to be caught with them. The subject's entry is for a
 /// login that was being made meanwhile, and for sessions that were swept.
 async fn change_and_end_sessions(database: &Database, id: &str, change: Step<'_>, now: i64) -> Result<bool, Error> {
-    let [end, revoke, revoke_subject] = sessions_ended(id, now);
+    let [end, revoke, revoke_subject] = session::all_ended(id, now);
     let changed = statement::transaction(database, &[change.decides(), end, revoke, revoke_subject]).await?;
     Ok(!changed.is_empty())
-}
-
-/// Ends the sessions of an account and revokes what was issued to it.
-pub(super) fn sessions_ended(id: &str, now: i64) -> [Step<'_>; 3] {
-    [session::ended(id, Ending::All, now), revocation::of_ended_sessions(id, now), revocation::of_subject(id, now, now)]
 }
 
 /// Replaces a hash by another one of the same password: only if it is still `old`, so that it never undoes a change of the password that

@@ -3,9 +3,9 @@
 //! Each change says what it was decided on, and does nothing when that is not so any more. So it does when no administrator would be left
 //! who can log in, unless whoever asks has the database at hand anyway.
 
-use super::account::{self, Account};
+use super::account::Account;
 use super::statement::{self, Step};
-use super::{Database, Error, audit, revocation};
+use super::{Database, Error, audit, revocation, session};
 
 /// The scope of an administrator. Here, and not with those who know what it means, since an index is made for it.
 pub const ADMIN: &str = "hallpass:admin";
@@ -59,7 +59,7 @@ pub async fn edit(database: &Database, Edit { before, after, last_admin, why }: 
     let update = update.text(&roles_before).number(before.disabled_at.unwrap_or(-1)).number(i64::from(takes_nobody));
     let mut steps = vec![queued(now), update.decides()];
     if before.disabled_at.is_none() && after.disabled_at.is_some() {
-        steps.extend(account::sessions_ended(&before.id, now));
+        steps.extend(session::all_ended(&before.id, now));
     }
     steps.extend(why.iter().map(|entry| audit::written(entry).aside()));
     Ok(!statement::transaction(database, &steps).await?.is_empty())

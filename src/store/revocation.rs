@@ -103,13 +103,24 @@ pub fn until(now: i64) -> i64 {
     now.saturating_add(MAX_LIFETIME + SKEW)
 }
 
-/// The entries that were written since a moment and still deny something at `now`.
+/// When a token that says this of its end has expired for everybody.
+pub fn until_expired(expires_at: i64) -> i64 {
+    expires_at.saturating_add(SKEW)
+}
+
+/// At most `limit` entries that were written since a moment and still deny something at `now`, the earliest first.
 ///
 /// # Errors
 /// [`Error::Corrupt`], [`Error::Unavailable`].
-pub async fn recorded_since(database: &Database, since: i64, now: i64) -> Result<Vec<Recorded>, Error> {
-    let select = "SELECT kind, id, issued_before, until, recorded_at FROM revocation WHERE recorded_at >= $1 AND until >= $2";
-    let rows = on!(database, |pool| sqlx::query(select).bind(since).bind(now).map(|row| Recorded::read(&row)).fetch_all(pool))?;
+pub async fn recorded_since(database: &Database, since: i64, limit: u32, now: i64) -> Result<Vec<Recorded>, Error> {
+    let select = "SELECT kind, id, issued_before, until, recorded_at FROM revocation WHERE recorded_at >= $1 AND until >= $2 \
+                  ORDER BY recorded_at, kind, id LIMIT $3";
+    let rows = on!(database, |pool| sqlx::query(select)
+        .bind(since)
+        .bind(now)
+        .bind(i64::from(limit))
+        .map(|row| Recorded::read(&row))
+        .fetch_all(pool))?;
     rows.into_iter().collect()
 }
 

@@ -204,6 +204,17 @@ pub async fn end_and_record(database: &Database, which: Ending<'_>, account_id: 
     Ok(changed.first().is_some_and(|sessions| *sessions > 0))
 }
 
+/// Ends all sessions of an account like [`end_and_record`], and what was issued to it before is revoked whether there is a session for it or
+/// not: there is none where an older database was restored. A login within the difference of two clocks is caught with it.
+///
+/// # Errors
+/// [`Error::Unavailable`].
+pub async fn end_all_and_record(database: &Database, account_id: &str, why: &audit::Entry, now: i64) -> Result<bool, Error> {
+    let [end, revoke, revoke_subject] = all_ended(account_id, now);
+    let changed = statement::transaction(database, &[end, revoke, revoke_subject, audit::written(why).aside()]).await?;
+    Ok(changed.first().is_some_and(|sessions| *sessions > 0))
+}
+
 /// Deletes at most `limit` sessions that ended before `ended_before` or were made before `created_before`, and tells how many.
 ///
 /// # Errors
@@ -229,6 +240,12 @@ fn revoked<'v>(account_id: &'v str, which: Ending<'v>, now: i64) -> Step<'v> {
         Ending::This { id } => revocation::of_session(id, now),
         Ending::Others { .. } | Ending::All => revocation::of_ended_sessions(account_id, now),
     }
+}
+
+/// Ends the sessions of an account and revokes what was issued to it.
+pub(super) fn all_ended(account_id: &str, now: i64) -> [Step<'_>; 3] {
+    let end = ended(account_id, Ending::All, now);
+    [end, revocation::of_ended_sessions(account_id, now), revocation::of_subject(account_id, now, now)]
 }
 
 /// Ends sessions, as the first step of a transaction.

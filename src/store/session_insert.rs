@@ -13,12 +13,12 @@ use super::{Database, Error, revocation};
 /// all of them at once would be too much for one transaction and for the deny list.
 pub const MOST: u32 = 1000;
 
-/// Makes a session, if its account is there, enabled, and has the password that it had when it was looked at. False: it is not so any more.
-/// When there are more than [`MOST`] of the account, the oldest ends.
+/// Makes a session, if its account is there, enabled, and has the password that it had when it was looked at. None: it is not so any more.
+/// When there are more than [`MOST`] of the account, the oldest ends; how many did is told.
 ///
 /// # Errors
 /// [`Error::Unavailable`].
-pub async fn insert(database: &Database, session: &Session) -> Result<bool, Error> {
+pub async fn insert(database: &Database, session: &Session) -> Result<Option<u64>, Error> {
     // Ids sort by the time they were made. There is no such one while there are fewer.
     const END_OLDEST: &str = "UPDATE session SET ended_at = $2 WHERE account_id = $1 AND ended_at IS NULL AND id <> $3 AND id < \
                               (SELECT id FROM session WHERE account_id = $1 AND ended_at IS NULL ORDER BY id DESC LIMIT 1 OFFSET $4)";
@@ -27,7 +27,7 @@ pub async fn insert(database: &Database, session: &Session) -> Result<bool, Erro
     let end_oldest = statement::step(END_OLDEST).text(account_id).number(now).text(&session.id).number(i64::from(MOST) - 1);
     let revoke = revocation::of_ended_sessions(account_id, now);
     let changed = statement::transaction(database, &[claimed(session), inserted(session, &seed, &amr), end_oldest, revoke]).await?;
-    Ok(changed.get(1).is_some_and(|sessions| *sessions > 0))
+    Ok(outcome(&changed))
 }
 
 /// Makes a session like [`insert`], and it is the only one: the others of its account end in the same transaction, and what was issued to
@@ -35,7 +35,7 @@ pub async fn insert(database: &Database, session: &Session) -> Result<bool, Erro
 ///
 /// # Errors
 /// [`Error::Unavailable`].
-pub async fn insert_alone(database: &Database, session: &Session) -> Result<bool, Error> {
+pub async fn insert_alone(database: &Database, session: &Session) -> Result<Option<u64>, Error> {
     const END_OTHERS: &str = "UPDATE session SET ended_at = $2 WHERE account_id = $1 AND ended_at IS NULL AND id <> $3 \
                               AND EXISTS (SELECT 1 FROM session WHERE id = $3)";
     let (seed, amr) = stored_forms(session);
@@ -44,7 +44,15 @@ pub async fn insert_alone(database: &Database, session: &Session) -> Result<bool
     let end_others = statement::step(END_OTHERS).text(account_id).number(now).text(&session.id);
     let revoke = revocation::of_ended_sessions(account_id, now);
     let changed = statement::transaction(database, &[claimed(session), inserted(session, &seed, &amr), end_others, revoke]).await?;
-    Ok(changed.get(1).is_some_and(|sessions| *sessions > 0))
+    Ok(outcome(&changed))
+}
+
+/// How many sessions ended for the new one, if there is one.
+fn outcome(changed: &[u64]) -> Option<u64> {
+    match changed {
+        [_, inserted, ended, ..] if *inserted > 0 => Some(*ended),
+        _ => None,
+    }
 }
 
 /// Queues at the account's row until the transaction ends, and changes nothing in it. Without that, PostgreSQL lets two logins, or a login

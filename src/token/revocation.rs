@@ -44,8 +44,8 @@ pub enum Revocation {
 /// waits for whoever else adds one, and writes into a slot of 40 bytes; each time the list has doubled, all of it is copied (a few
 /// milliseconds for the longest one, while readers go on reading). What is known already changes nothing.
 ///
-/// It holds [`RevocationList::CAPACITY`] entries at most. When there are more, the older half of them goes, and a floor takes their place:
-/// no token issued before the youngest of these was revoked, or within 150 seconds after, is believed any more, whoever's it is
+/// It holds [`RevocationList::CAPACITY`] entries at most. When there are more, those go that have expired, and if these are too few, the
+/// older half of all, and a floor takes their place: no token issued before the youngest of these was revoked, or within 150 seconds after, is believed any more, whoever's it is
 /// ([`RevocationList::floor`]). That refuses too much and never too little. People who are caught by it refresh, at the latest when these
 /// 150 seconds are over. Where tokens live for five minutes it catches nobody before there are 50,000 revocations in seven and a half
 /// minutes, since older tokens have expired by themselves.
@@ -74,6 +74,8 @@ const MARGIN: i64 = 2 * 60 + 30;
 const ANY_TIME: i64 = i64::MAX;
 /// The latest moment that a subject can be cut off at.
 const LATEST: i64 = ANY_TIME - 1;
+/// A full list is copied to make room in it, so it must have room for long: with a few free places it would be copied again and again.
+const ROOMY: usize = RevocationList::CAPACITY / 10 * 9;
 /// How long an entry outlives its `until`, in seconds: verifiers have a leeway, and a clock that was an hour ahead for a while, or is set
 /// back, must not bring to life what was revoked.
 const KEPT: i64 = MAX_LIFETIME;
@@ -151,7 +153,7 @@ impl Denied {
         let name = Name { kind, id };
         let has_room = self.table.put(name, entry);
         let denied = if has_room { self } else { self.larger(name, entry) };
-        if denied.table.len() > RevocationList::CAPACITY { denied.halved() } else { denied }
+        if denied.table.len() > RevocationList::CAPACITY { denied.relieved(now) } else { denied }
     }
 
     /// Whether the floor denies all that this entry would.
@@ -165,6 +167,13 @@ impl Denied {
         let has_room = table.put(name, entry);
         debug_assert!(has_room, "it was made for one more");
         Arc::new(Self { table, floor: self.floor })
+    }
+
+    /// With room for many more. What has expired goes first, the hour that it is kept longer notwithstanding: it would cost people their
+    /// tokens.
+    fn relieved(self: Arc<Self>, now: i64) -> Arc<Self> {
+        let live = self.only(|entry| entry.until >= now);
+        if live.table.len() <= ROOMY { live } else { live.halved() }
     }
 
     /// Replaces the older half of the entries, and what is as old as the youngest of them, by a floor. A subject that is cut off at a later
@@ -354,5 +363,16 @@ mod tests {
         let list = full();
         list.add(&[subject("banned", i64::MAX, 1 << 40)], NOW);
         assert!(list.floor().is_some_and(|floor| list.denies(None, "banned", "t", floor + 1)));
+    }
+    #[test]
+    fn m9_a_full_list_loses_what_has_expired_before_anybody_is_denied_by_a_floor() {
+        let list = RevocationList::new();
+        let old: Vec<Revocation> = (0..RevocationList::CAPACITY / 5).map(|number| session(&format!("old-{number:08}"), NOW + 60)).collect();
+        let live: Vec<Revocation> = (0..RevocationList::CAPACITY / 5 * 4).map(|number| session(&format!("{number:08}"), 1 << 40)).collect();
+        list.add(&old, NOW);
+        list.add(&live, NOW);
+        list.add(&[session("one more", 1 << 40)], NOW + 61);
+        assert_eq!((list.len(), list.floor()), (RevocationList::CAPACITY / 5 * 4 + 1, None));
+        assert!(list.denies(Some("00000000"), "u", "t", NOW) && list.denies(Some("one more"), "u", "t", NOW));
     }
 }

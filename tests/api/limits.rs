@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use crate::app::{EMAIL, PASSWORD, TestApp, on_each_store, text};
 use crate::oauth::{Machine, refused};
+use crate::outage::{give_back, take_away};
 
 fn per_minute(count: u32) -> Option<Rate> {
     Some(Rate { count, per: std::time::Duration::from_secs(60) })
@@ -136,7 +137,10 @@ on_each_store! {
         let people: Vec<String> = (0..104).map(|n| format!("person{n}@example.com")).collect();
         for (n, email) in people.iter().enumerate() {
             app.add(email, PASSWORD).await;
-            assert_eq!(app.login_from(&format!("198.51.100.{n}"), email, PASSWORD).await.status(), 200, "{email}");
+            let from = format!("198.51.100.{n}");
+            assert_eq!(app.login_from(&from, email, PASSWORD).await.status(), 200, "{email}");
+            let too_much = json!({ "email": email, "password": PASSWORD, "scope": "nothing:of:theirs" });
+            assert_eq!(app.post_login(&too_much).header("X-Forwarded-For", from).send().await.unwrap().status(), 400);
         }
         assert_eq!(app.spray(|n| format!("198.51.100.{n}"), 105..206).await, 100, "they took nothing from it");
     }
@@ -149,6 +153,23 @@ on_each_store! {
             assert_eq!(app.login_from(&from, &email, PASSWORD).await.status(), 200, "{email}");
         }
         assert_eq!(app.spray(|n| format!("198.51.100.{n}"), 105..206).await, 100, "they took nothing from it");
+    }
+
+    async fn j3_l2_a_network_is_not_limited_for_what_nobody_could_look_at(app: TestApp, limited) {
+        let app = &app;
+        take_away(app).await;
+        for first in [0, 60] {
+            let tries = (first..first + 60).map(|n| {
+                let (email, from) = (format!("person{n}@example.com"), format!("198.51.100.{n}"));
+                async move { app.login_from(&from, &email, PASSWORD).await.status() }
+            });
+            assert!(join_all(tries).await.into_iter().all(|status| status == 503));
+        }
+        give_back(app).await;
+        while app.get("/readyz").send().await.unwrap().status() != 200 {
+            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+        }
+        assert_eq!(app.spray(|n| format!("198.51.100.{n}"), 0..101).await, 100, "they took nothing from it");
     }
 
     async fn j9_j10_an_address_is_limited_whatever_it_says_of_itself(app: TestApp, limited) {

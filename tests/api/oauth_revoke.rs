@@ -1,5 +1,6 @@
 //! `POST /oauth/revoke`: group F of the threats.
 
+use hallpass::config::Rate;
 use hallpass::store::audit;
 use reqwest::Response;
 use serde_json::json;
@@ -135,6 +136,30 @@ on_each_store! {
             assert_done(app.form("/oauth/revoke", &parameters).send().await.unwrap()).await;
             assert_eq!(app.me(&text(&session, "access_token")).await, 401, "{hint}");
         }
+    }
+
+    async fn m9_j14_a_person_takes_back_so_many_access_tokens_and_ends_sessions_all_the_same(app: TestApp, |config| {
+        config.limits.login_per_ip = Some(Rate { count: 3, per: std::time::Duration::from_secs(60) });
+    }) {
+        let mut session = app.session().await;
+        let mut tokens = vec![text(&session, "access_token")];
+        for _ in 0..3 {
+            session = app.refresh(&text(&session, "refresh_token")).await.json().await.unwrap();
+            tokens.push(text(&session, "access_token"));
+        }
+        for token in &tokens[..3] {
+            assert_done(revoke_as_person(&app, token).await).await;
+        }
+        let waits = revoke_as_person(&app, &tokens[3]).await;
+        assert_eq!((waits.status().as_u16(), &waits.headers()["retry-after"]), (429, &"20".parse().unwrap()));
+        assert_eq!((app.me(&tokens[2]).await, app.me(&tokens[3]).await), (401, 200));
+        let worker = app.machine("worker", "a").await;
+        for _ in 0..5 {
+            let own = app.machine_token(&worker).await;
+            assert_done(app.revoke(&worker, &own).await).await;
+        }
+        assert_done(revoke_as_person(&app, &text(&session, "refresh_token")).await).await;
+        assert_eq!(app.me(&tokens[3]).await, 401);
     }
 
     async fn f22_a_person_s_access_token_is_revoked_alone(app: TestApp) {

@@ -7,14 +7,14 @@ use serde_json::Value;
 use crate::app::{EMAIL, PASSWORD, Store, TestApp, on_each_store};
 
 /// Takes the store away from under the running service: the proxy is cut, or the table is renamed by another process.
-async fn take_away(app: &TestApp) {
+pub async fn take_away(app: &TestApp) {
     match &app.proxy {
         Some(proxy) => proxy.cut(),
         None => rename(app, "ALTER TABLE account RENAME TO elsewhere").await,
     }
 }
 
-async fn give_back(app: &TestApp) {
+pub async fn give_back(app: &TestApp) {
     match &app.proxy {
         Some(proxy) => proxy.pass(),
         None => rename(app, "ALTER TABLE elsewhere RENAME TO account").await,

@@ -6,7 +6,9 @@ use futures_util::future::join_all;
 use reqwest::Response;
 use serde_json::{Value, json};
 
-use crate::app::{EMAIL, PASSWORD, TestApp, on_each_store, text};
+use hallpass::store::audit;
+
+use crate::app::{EMAIL, PASSWORD, TestApp, claims, on_each_store, text};
 
 const THEIRS: &str = "bob@example.com";
 
@@ -191,6 +193,14 @@ on_each_store! {
         // Who does not know the password ends nobody's session.
         assert_eq!((app.login(EMAIL, "wrong").await.status().as_u16(), me(&app, &before).await), (401, 200));
         replica.handle.stop(false).await;
+    }
+
+    async fn o7_that_a_session_gave_way_to_a_login_is_written_down(app: TestApp, |config| config.sessions.single_active = true) {
+        let (_, second) = (app.session().await, app.session().await);
+        let events = audit::list(app.authority.database(), None, None, 2).await.unwrap();
+        let events: Vec<_> = events.iter().map(|entry| (entry.event.as_str(), entry.detail.as_deref(), json!(entry.account_id))).collect();
+        let sub = claims(&text(&second, "access_token"))["sub"].clone();
+        assert_eq!(events, [("session_revoked", Some("single_active"), sub.clone()), ("login", None, sub)]);
     }
 
     async fn d16_of_32_logins_at_once_exactly_one_session_stays(app: TestApp, |config| config.sessions.single_active = true) {

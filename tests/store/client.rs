@@ -15,7 +15,7 @@ async fn find(store: &Store, id: &str) -> Client {
 }
 
 async fn revoked(store: &Store) -> Vec<Revocation> {
-    recorded_since(&store.database, 0, NOW).await.unwrap().into_iter().map(|recorded| recorded.revocation).collect()
+    recorded_since(&store.database, 0, 100, NOW).await.unwrap().into_iter().map(|recorded| recorded.revocation).collect()
 }
 
 fn subject(id: &str, now: i64) -> Revocation {

@@ -1,7 +1,8 @@
 use hallpass::store::account::{OwnPassword, set_own_password_hash};
+use hallpass::store::audit::{self, Entry};
 use hallpass::store::revocation::{self, Recorded, recorded_since, until};
 use hallpass::store::session::{
-    Ending, Session, StepUp, by_account, by_id, end, insert, insert_alone, of_account_in_force, rotate, step_up, sweep,
+    Ending, Session, StepUp, by_account, by_id, end, end_all_and_record, insert, insert_alone, of_account_in_force, rotate, step_up, sweep,
 };
 use hallpass::store::{Device, Error, account, new_id};
 use hallpass::token::Revocation;
@@ -38,7 +39,7 @@ fn refreshed(session: &Session, now: i64) -> Session {
 
 async fn begin(store: &Store, account_id: &str) -> Session {
     let session = session_of(account_id, NOW);
-    assert!(insert(&store.database, &session).await.unwrap());
+    assert!(insert(&store.database, &session).await.unwrap().is_some());
     session
 }
 
@@ -47,7 +48,7 @@ async fn find(store: &Store, id: &str) -> Session {
 }
 
 async fn revoked(store: &Store) -> Vec<Revocation> {
-    let mut recorded = recorded_since(&store.database, 0, NOW).await.unwrap();
+    let mut recorded = recorded_since(&store.database, 0, 5000, NOW).await.unwrap();
     recorded.sort_by_key(|recorded| format!("{recorded:?}"));
     recorded.into_iter().map(|Recorded { revocation, .. }| revocation).collect()
 }
@@ -64,7 +65,7 @@ async fn a_session_comes_back_as_it_was_stored() {
             begin(&store, &account).await,
             Session { scope: None, amr: vec![], device: Device::default(), ..session_of(&account, NOW + 1) },
         );
-        assert!(insert(&store.database, &bare).await.unwrap());
+        assert!(insert(&store.database, &bare).await.unwrap().is_some());
         for made in [&full, &bare] {
             let found = find(&store, &made.id).await;
             assert_eq!((&found.account_id, found.seed, found.generation), (&account, [7; 32], 0));
@@ -87,17 +88,17 @@ async fn a_session_begins_only_for_an_account_that_is_still_what_it_was() {
         let other_password = Session { password_changed_at: Some(NOW - 1), ..session_of(&account, NOW) };
         let no_password = Session { password_changed_at: None, ..session_of(&account, NOW) };
         for session in [other_password, no_password, session_of("usr_nobody", NOW)] {
-            assert!(!insert(&store.database, &session).await.unwrap());
+            assert!(insert(&store.database, &session).await.unwrap().is_none());
         }
         set_disabled_at(&store.database, &account, Some(NOW)).await.unwrap();
-        assert!(!insert(&store.database, &session_of(&account, NOW)).await.unwrap());
+        assert_eq!(insert(&store.database, &session_of(&account, NOW)).await.unwrap(), None);
         set_disabled_at(&store.database, &account, None).await.unwrap();
-        assert!(insert(&store.database, &session_of(&account, NOW)).await.unwrap());
+        assert_eq!(insert(&store.database, &session_of(&account, NOW)).await.unwrap(), Some(0));
 
         let passwordless = NewAccount { password_hash: None, ..new_account("p@b.com") };
         let passwordless = account::insert(&store.database, passwordless, NOW).await.unwrap().id;
         let session = Session { password_changed_at: None, ..session_of(&passwordless, NOW) };
-        assert!(insert(&store.database, &session).await.unwrap());
+        assert!(insert(&store.database, &session).await.unwrap().is_some());
         assert_eq!(find(&store, &session.id).await.password_changed_at, None);
     })
     .await;
@@ -229,14 +230,29 @@ async fn m9_ending_all_sessions_revokes_only_those_that_may_have_tokens() {
         let account = account_of(&store, "a@b.com").await;
         let since = NOW - 7200;
         for rotated_at in [since - 1, since, NOW] {
-            assert!(
-                insert(&store.database, &Session { rotated_at, auth_time: NOW - 9000, ..session_of(&account, NOW - 9000) }).await.unwrap()
-            );
+            let session = Session { rotated_at, auth_time: NOW - 9000, ..session_of(&account, NOW - 9000) };
+            assert!(insert(&store.database, &session).await.unwrap().is_some());
         }
         let stepped_up = Session { rotated_at: since - 1, auth_time: since, ..session_of(&account, NOW - 9000) };
-        assert!(insert(&store.database, &stepped_up).await.unwrap());
+        assert!(insert(&store.database, &stepped_up).await.unwrap().is_some());
         end(&store.database, &account, Ending::All, NOW).await.unwrap();
         assert_eq!((by_account(&store.database, &account).await.unwrap().len(), revoked(&store).await.len()), (0, 3));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_an_operator_ends_is_revoked_also_where_an_older_database_knows_no_session_of_it() {
+    on_every_store(|store| async move {
+        let account = account_of(&store, "a@b.com").await;
+        let why = Entry::new("session_revoked", Some(&account), None, Some("all"), NOW);
+        assert!(!end_all_and_record(&store.database, &account, &why, NOW).await.unwrap(), "nothing to write down");
+        let subject = Revocation::Subject { id: account.clone(), issued_before: NOW, until: until(NOW) };
+        assert_eq!(revoked(&store).await, [subject]);
+        let session = begin(&store, &account).await;
+        assert!(end_all_and_record(&store.database, &account, &why, NOW).await.unwrap());
+        assert!(revoked(&store).await.contains(&of_session(&session, NOW)));
+        assert_eq!(audit::list(&store.database, None, None, 10).await.unwrap().len(), 1);
     })
     .await;
 }
@@ -257,7 +273,7 @@ async fn m9_an_account_has_a_thousand_sessions_at_most_and_the_oldest_gives_way(
             .await;
         assert_eq!(by_account(&store.database, &account).await.unwrap().len(), 1000);
         let newest = Session { id: "fff".to_owned(), ..session_of(&account, NOW + 1) };
-        assert!(insert(&store.database, &newest).await.unwrap());
+        assert_eq!(insert(&store.database, &newest).await.unwrap(), Some(1));
         let left = by_account(&store.database, &account).await.unwrap();
         assert_eq!((left.len(), left[0].id.as_str(), find(&store, &oldest.id).await.ended_at), (1000, "fff", Some(NOW + 1)));
         assert_eq!(revoked(&store).await, [Revocation::Session { id: oldest.id, until: until(NOW + 1) }]);
@@ -274,8 +290,10 @@ async fn revocations_are_asked_for_by_when_they_were_written_and_swept_when_they
             let session = begin(&store, &account).await;
             end(&store.database, &account, Ending::This { id: &session.id }, NOW + second).await.unwrap();
         }
-        let since = async |since, now| recorded_since(&store.database, since, now).await.unwrap().len();
+        let since = async |since, now| recorded_since(&store.database, since, 100, now).await.unwrap().len();
         assert_eq!((since(0, NOW).await, since(NOW + 3, NOW).await, since(NOW + 5, NOW).await), (5, 2, 0));
+        let first_two = recorded_since(&store.database, 0, 2, NOW).await.unwrap();
+        assert_eq!(first_two.iter().map(|recorded| recorded.recorded_at).collect::<Vec<_>>(), [NOW, NOW + 1]);
         let over = until(NOW + 1) + 1;
         assert_eq!(since(0, over).await, 3);
         assert_eq!(revocation::sweep(&store.database, 1000, over).await.unwrap(), 0, "a clock that was an hour ahead costs nothing");
@@ -292,7 +310,7 @@ async fn d23_l23_dead_sessions_are_swept_in_batches_and_live_ones_are_not() {
     on_every_store(|store| async move {
         let account = account_of(&store, "a@b.com").await;
         let (live, ended, old) = (begin(&store, &account).await, begin(&store, &account).await, session_of(&account, NOW - 100));
-        assert!(insert(&store.database, &old).await.unwrap());
+        assert!(insert(&store.database, &old).await.unwrap().is_some());
         end(&store.database, &account, Ending::This { id: &ended.id }, NOW + 1).await.unwrap();
         let swept = async |limit, ended_before, created_before| sweep(&store.database, limit, ended_before, created_before).await.unwrap();
         assert_eq!(swept(1000, NOW + 1, NOW - 100).await, 0);
@@ -370,7 +388,7 @@ async fn d15_a_session_that_is_to_be_alone_ends_the_others_of_its_account_and_re
         let (one, two) = (begin(&store, &account).await, begin(&store, &account).await);
         let theirs = begin(&store, &account_of(&store, "c@d.com").await).await;
         let alone = session_of(&account, NOW + 3);
-        assert!(insert_alone(&store.database, &alone).await.unwrap());
+        assert!(insert_alone(&store.database, &alone).await.unwrap().is_some());
         let left = by_account(&store.database, &account).await.unwrap();
         assert_eq!(left.iter().map(|session| &session.id).collect::<Vec<_>>(), [&alone.id]);
         assert_eq!(find(&store, &one.id).await.ended_at, Some(NOW + 3));
@@ -378,7 +396,7 @@ async fn d15_a_session_that_is_to_be_alone_ends_the_others_of_its_account_and_re
         assert_eq!(find(&store, &theirs.id).await.ended_at, None);
         // A login that comes to nothing ends nobody.
         let late = Session { password_changed_at: Some(NOW - 1), ..session_of(&account, NOW + 4) };
-        assert!(!insert_alone(&store.database, &late).await.unwrap());
+        assert!(insert_alone(&store.database, &late).await.unwrap().is_none());
         assert_eq!(find(&store, &alone.id).await.ended_at, None);
     })
     .await;
@@ -392,7 +410,7 @@ async fn d16_of_32_sessions_that_are_to_be_alone_at_once_exactly_one_stays() {
             let tasks: Vec<_> = (0..32)
                 .map(|_| {
                     let (database, session) = (store.database.clone(), session_of(&account, NOW));
-                    tokio::spawn(async move { insert_alone(&database, &session).await.unwrap() })
+                    tokio::spawn(async move { insert_alone(&database, &session).await.unwrap().is_some() })
                 })
                 .collect();
             for task in tasks {
@@ -435,7 +453,7 @@ async fn c30_a_password_that_is_set_out_of_a_session_ends_all_others_and_moves_t
         assert_eq!(find(&store, &theirs.id).await.ended_at, None);
 
         assert!(!set(&before, &this).await, "the password is another one already");
-        assert!(!insert(&store.database, &session_of(&id, NOW)).await.unwrap(), "a login with the old password");
+        assert!(insert(&store.database, &session_of(&id, NOW)).await.unwrap().is_none(), "a login with the old password");
         set_disabled_at(&store.database, &id, Some(NOW)).await.unwrap();
         assert!(!set(&account().await, &this).await, "disabled");
     })
@@ -452,7 +470,7 @@ async fn c30_no_login_with_the_old_password_outlives_a_change_that_comes_at_the_
             let logins: Vec<_> = (0..16)
                 .map(|_| {
                     let (database, session) = (store.database.clone(), session_of(&id, NOW));
-                    tokio::spawn(async move { insert(&database, &session).await.unwrap().then_some(session.id) })
+                    tokio::spawn(async move { insert(&database, &session).await.unwrap().map(|_| session.id) })
                 })
                 .collect();
             let hash = Secret::from(format!("$2b$04$another{round}").as_str());
@@ -481,7 +499,7 @@ async fn two_passwords_of_one_second_are_told_apart_by_their_time() {
             assert!(account::set_password_hash(&store.database, &id, &Secret::from("x"), now).await.unwrap());
             assert_eq!(account::by_id(&store.database, &id).await.unwrap().unwrap().password_changed_at, Some(changed_at));
             let late = Session { password_changed_at: before, ..session_of(&id, now) };
-            assert!(!insert(&store.database, &late).await.unwrap(), "a login with the password before");
+            assert!(insert(&store.database, &late).await.unwrap().is_none(), "a login with the password before");
         }
         let passwordless = NewAccount { password_hash: None, ..new_account("p@b.com") };
         let id = account::insert(&store.database, passwordless, NOW).await.unwrap().id;
