@@ -76,6 +76,9 @@ pub enum UnusableKey {
     /// Fewer than 16 distinct bytes.
     #[error("key number {0} has fewer than 16 distinct bytes, so it is not random: make a new one with `hallpass key generate`")]
     Guessable(usize),
+    /// Words that somebody made up.
+    #[error("key number {0} is made of words, so it is not random: make a new one with `hallpass key generate`")]
+    Words(usize),
     /// On a public list of JWT secrets.
     #[error("key number {0} is a publicly known secret: make a new one with `hallpass key generate`")]
     PubliclyKnown(usize),
@@ -241,6 +244,9 @@ fn prepare(bytes: &[u8], number: usize) -> Result<Hmac<Sha256>, UnusableKey> {
     }
     if weak::has_too_few_distinct_bytes(bytes) {
         return Err(UnusableKey::Guessable(number));
+    }
+    if weak::is_made_of_words(bytes) {
+        return Err(UnusableKey::Words(number));
     }
     Hmac::new_from_slice(bytes).map_err(|_| UnusableKey::TooShort(number))
 }

@@ -23,6 +23,21 @@ pub(crate) fn has_too_few_distinct_bytes(key: &[u8]) -> bool {
     seen.iter().filter(|seen| **seen).count() < 16
 }
 
+/// Readable words with something between them, as people make up a passphrase: not 256 random bits. Words without anything between them
+/// cannot be told from a random text.
+pub(crate) fn is_made_of_words(key: &[u8]) -> bool {
+    let is_word = |word: &[u8]| {
+        let (first, rest) = word.split_first().unwrap_or((&b' ', &[]));
+        let is_number = word.iter().all(u8::is_ascii_digit);
+        is_number || first.is_ascii_alphabetic() && rest.iter().all(u8::is_ascii_lowercase) || word.iter().all(u8::is_ascii_uppercase)
+    };
+    let words: Vec<&[u8]> = key.split(|byte| !byte.is_ascii_alphanumeric()).filter(|word| !word.is_empty()).collect();
+    // Random characters, between which one in three is a sign, have shorter pieces.
+    let letters: usize = words.iter().map(|word| word.len()).sum();
+    let is_text = key.iter().all(|byte| matches!(byte, b' '..=b'~' | b'\t' | b'\n' | b'\r'));
+    is_text && words.len() >= 4 && letters >= 3 * words.len() && words.into_iter().all(is_word)
+}
+
 fn is_listed(secret: &[u8]) -> bool {
     let digest = Sha256::digest(secret);
     let (listed, _) = KNOWN.as_chunks::<HASH_BYTES>();
@@ -37,6 +52,31 @@ fn hex(bytes: &[u8]) -> String {
 #[allow(clippy::unwrap_used, clippy::print_stderr, reason = "tests")]
 mod tests {
     use super::*;
+
+    #[test]
+    fn k3_words_are_told_from_what_a_generator_makes() {
+        for words in [
+            "Sphinx of black quartz, judge my vow 42",
+            "correct-horse-battery-staple-correct",
+            "THE QUICK BROWN FOX JUMPS OVER\n",
+            "this_is_the_jwt_secret_of_production_2026",
+        ] {
+            assert!(is_made_of_words(words.as_bytes()), "{words}");
+        }
+        let generated: &[&[u8]] = &[
+            b"",
+            b"a b c d e f g h i j k l m n o p q r",
+            b"550e8400-e29b-41d4-a716-446655440000",
+            b"f3b1c6e2d9a04785f3b1c6e2d9a04785aa",
+            b"Zk9-xT_4qLm-vR2pWn8_sHc3-dYb7Gf1JkQe",
+            b"x#4kQ!p.R2v$mn:L7(e)w,Bs^y3Ht&u8Zc",
+            b"\xffone two three four five six seven eight",
+            b"qwkzjvxhpmtbgrlnscfydaeuioqwkzjvxhpm",
+        ];
+        for key in generated {
+            assert!(!is_made_of_words(key), "{}", key.escape_ascii());
+        }
+    }
 
     #[test]
     fn the_embedded_list_is_sorted_and_whole() {

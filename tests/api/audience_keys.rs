@@ -6,7 +6,7 @@ use serde_json::json;
 
 use crate::app::{EMAIL, ISSUER, PASSWORD, TestApp, claims, on_each_store, text};
 
-const SECRET: &str = "base64url:U3BoaW54IG9mIGJsYWNrIHF1YXJ0eiwganVkZ2UgbXkgdm93IDQy";
+const SECRET: &str = "base64url:C1Sd5i94wQpTnOUud8AJUpvkLXa_CFGa4yx1vgdQmeIrdL0GT5jh";
 
 fn audience_keys(config: &mut Config) {
     config.keys.secret = Some(SECRET.into());

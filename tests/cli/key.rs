@@ -192,7 +192,7 @@ fn key_material_is_printed_by_generate_and_export_only() {
 #[test]
 fn without_a_keys_file_there_is_nothing_to_rotate() {
     assert!(Place::new().run(&["key", "rotate"]).exits(78).message().contains("keys.file is not set"));
-    let single = Place::new().set("HALLPASS__KEYS__SECRET", "base64url:U3BoaW54IG9mIGJsYWNrIHF1YXJ0eiwganVkZ2UgbXkgdm93IDQy");
+    let single = Place::new().set("HALLPASS__KEYS__SECRET", "base64url:C1Sd5i94wQpTnOUud8AJUpvkLXa_CFGa4yx1vgdQmeIrdL0GT5jh");
     assert!(single.run(&["key", "list"]).exits(78).message().contains("keys.secret"));
 }
 
@@ -243,7 +243,7 @@ fn haproxy_entry(line: &str) -> (String, Vec<u8>) {
 
 #[test]
 fn a_single_secret_is_exported_under_the_name_that_its_tokens_have() {
-    let k = "U3BoaW54IG9mIGJsYWNrIHF1YXJ0eiwganVkZ2UgbXkgdm93IDQy";
+    let k = "C1Sd5i94wQpTnOUud8AJUpvkLXa_CFGa4yx1vgdQmeIrdL0GT5jh";
     let place =
         Place::new().set("HALLPASS__KEYS__SECRET", &format!("base64url:{k}")).set("HALLPASS__TOKEN__ISSUER", "https://auth.example.com");
     let exported = place.run(&["key", "export", "--format", "jwks"]).ok().stdout;

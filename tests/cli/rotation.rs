@@ -235,7 +235,7 @@ fn sighup_reads_the_keys_at_once_and_never_ends_the_process() {
     service.signal("HUP");
     let line = service.wait_for("read again: ");
     assert!(line.contains(&text(&added, "fingerprint")) || line.contains("nothing has changed"), "{line}");
-    let secret = "base64url:U3BoaW54IG9mIGJsYWNrIHF1YXJ0eiwganVkZ2UgbXkgdm93IDQy";
+    let secret = "base64url:C1Sd5i94wQpTnOUud8AJUpvkLXa_CFGa4yx1vgdQmeIrdL0GT5jh";
     let single = Place::new().set("HALLPASS__KEYS__SECRET", secret).set("HALLPASS__TOKEN__ISSUER", "https://auth.example.com");
     let mut service = quiet(&single);
     service.signal("HUP");

@@ -42,6 +42,13 @@ fn k3_a_key_of_few_distinct_bytes_is_refused() {
 }
 
 #[test]
+fn k3_a_key_made_of_words_is_refused() {
+    let words = "Sphinx of black quartz, judge my vow 42";
+    assert_eq!(set([jwk("k0", &K0), jwk("k1", words.as_bytes())]).unwrap_err(), UnusableKey::Words(2));
+    assert_eq!(KeyRing::from_secret(&format!("base64url:{}", b64(words))).unwrap_err(), UnusableKey::Words(1));
+}
+
+#[test]
 fn k4_a_publicly_known_secret_is_refused() {
     for known in
         ["a-string-secret-at-least-256-bits-long", "AyM1SysPpbyDfgZld3umj1qzKObwVMkoqQ-EstJQLr_T-1qS0gZH75aKtMN3Yj0iPS4hcgUuTwjAzZr1Z9CAow"]
