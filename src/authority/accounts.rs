@@ -17,8 +17,8 @@ use crate::store::{Database, Email, second_factor};
 use crate::token::Scope;
 
 /// All scopes of a person together, in characters, and all roles: few enough that a token of them all can be minted.
-const LONGEST_SCOPE: usize = 1024;
-const LONGEST_ROLES: usize = 512;
+pub(super) const LONGEST_SCOPE: usize = 1024;
+pub(super) const LONGEST_ROLES: usize = 512;
 
 /// The accounts of a store.
 #[derive(Clone, Debug)]

@@ -205,6 +205,26 @@ fn a_dry_run_reports_what_the_import_then_does_and_changes_nothing() {
 }
 
 #[test]
+fn scopes_and_roles_that_no_token_can_hold_are_refused_with_the_limit_and_the_longest_can_log_in() {
+    let fixture = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cli/fixtures/python-bcrypt.csv")).unwrap();
+    let hash = fixture.lines().nth(1).unwrap().split(',').nth(1).unwrap();
+    let place = Place::with_keys();
+    let mut file = "email,password_hash,scopes,roles\n".to_owned();
+    for (email, scopes, roles) in [("fits", 1024, 512), ("scopes", 1025, 1), ("roles", 1, 513)] {
+        writeln!(file, "{email}@x.example,{hash},{},{}", "s".repeat(scopes), "r".repeat(roles)).unwrap();
+    }
+    place.write("people.csv", &file);
+    for dry_run in [&["--dry-run"][..], &[]] {
+        let ran = place.run(&[&["user", "import", "people.csv", "--json"], dry_run].concat()).exits(1);
+        assert_eq!((counts(&ran).0, refused_lines(&ran)), (1, vec![3, 4]));
+        let reasons = refused(&ran);
+        assert!(reasons[0].1.contains("scopes") && reasons[0].1.contains("1024"), "{reasons:?}");
+        assert!(reasons[1].1.contains("roles") && reasons[1].1.contains("512"), "{reasons:?}");
+    }
+    assert_eq!(place.serve(&[]).login("fits@x.example", "plum kettle orbit").0, 200);
+}
+
+#[test]
 fn a_dry_run_into_a_database_that_is_not_there_does_not_make_one() {
     let place = Place::new();
     place.write("people.csv", csv(&[("ada@x.example", HASH)]));
