@@ -183,7 +183,7 @@ impl Progress {
                     batch.numbers.push(number);
                     batch.rows.push(ImportRow { truncated: self.truncated, ..row });
                 }
-                Ok(Err(reason)) if reason.is_fatal() => return Err(Error::failed(format!("line {number}: {reason}"))),
+                Ok(Err(reason)) if self.rows.wants_header() => return Err(Error::failed(format!("line {number}: {reason}"))),
                 Ok(Err(reason)) => batch.refused.push((number, reason.to_string())),
                 Err(reason) if self.rows.wants_header() => return Err(Error::failed(format!("line {number}: {reason}"))),
                 Err(reason) => batch.refused.push((number, reason.to_string())),

@@ -255,6 +255,7 @@ fn a_file_that_cannot_be_understood_imports_nothing() {
         ("a.csv", format!("ada@x.example,{HASH}\n")),
         ("b.csv", format!("email,password_hash,scope\nada@x.example,{HASH},x\n")),
         ("c.csv", "\0\n".to_owned()),
+        ("d.csv", format!("email,password_hash\rada@x.example,{HASH}\r")),
     ] {
         let ran = import(&place, file, content).exits(1);
         assert!(ran.stdout.is_empty() && ran.message().starts_with("hallpass: line 1:") && !ran.stderr.contains("$2"), "{ran:?}");
@@ -263,6 +264,22 @@ fn a_file_that_cannot_be_understood_imports_nothing() {
     assert!(place.run(&["user", "import", "people.txt"]).exits(2).message().contains("--format"));
     assert!(place.run(&["user", "import", "missing.csv"]).exits(1).message().contains("missing.csv"));
     assert_eq!(emails(&place), [""; 0]);
+}
+
+#[test]
+fn a_row_that_goes_on_after_a_carriage_return_or_in_the_next_line_is_reported_and_never_cut() {
+    let place = Place::new();
+    let file = [
+        "email,password_hash,roles\n".to_owned(),
+        format!("ada@x.example,{HASH},ops\rbob@x.example,{HASH},ops\n"), // 2
+        format!("carl@x.example,{HASH},\"admin\nops\"\n"),               // 3, 4
+        format!("dora@x.example,{HASH},ops\n"),
+    ];
+    let ran = import(&place, "people.csv", file.concat()).exits(1);
+    assert_eq!((counts(&ran), refused_lines(&ran)), ((1, 3, 0), vec![2, 3, 4]));
+    let reasons = refused(&ran);
+    assert!(reasons[0].1.contains("carriage return") && reasons[1].1.contains("a quote is not closed"), "{reasons:?}");
+    assert_eq!(emails(&place), ["dora@x.example"]);
 }
 
 #[test]
