@@ -47,7 +47,7 @@ mod session;
 mod token;
 mod user;
 
-use error::Error;
+use error::{Error, ended};
 
 /// Stateless JWT authentication: passwords in, short-lived signed tokens out.
 #[derive(Debug, Parser)]

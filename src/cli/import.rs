@@ -13,7 +13,7 @@ use super::database::Access;
 use super::lines::Lines;
 use super::rows::{Format, Rows};
 use super::user::with_accounts;
-use super::{Error, output, wait_for};
+use super::{Error, ended, output, wait_for};
 use crate::authority::account_import::{ImportRow, Imported, Outcomes, Rehearsal};
 use crate::authority::accounts::Accounts;
 use crate::config::Config;
@@ -233,11 +233,14 @@ impl Report {
     fn end(mut self, outcome: Result<(), Error>) -> Result<(), Error> {
         self.summary.complete = outcome.is_ok();
         // When it failed at once the error says all there is to say.
-        if self.summary.complete || self.summary.imported + self.summary.refused > 0 {
-            if self.json { output::json(&self.summary)? } else { self.print()? }
-        }
-        outcome?;
-        if self.summary.refused > 0 { Err(Error::Reported) } else { Ok(()) }
+        let is_silent = !self.summary.complete && self.summary.imported + self.summary.refused == 0;
+        let printed = match self.json {
+            _ if is_silent => Ok(()),
+            true => output::json(&self.summary),
+            false => self.print(),
+        };
+        let verdict = if self.summary.refused > 0 { Err(Error::Reported) } else { Ok(()) };
+        ended(printed, outcome.and(verdict))
     }
 
     fn print(&self) -> Result<(), Error> {
