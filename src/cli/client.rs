@@ -62,7 +62,11 @@ pub(super) struct Named {
 
 pub(super) fn run(command: ClientCommand, settings: &SettingsFile) -> Result<(), Error> {
     let config = settings.load(&[Section::Database], &[])?;
-    let access = if let ClientCommand::List { .. } = command { Access::Reads } else { Access::Writes };
+    let access = match command {
+        ClientCommand::List { .. } => Access::Reads,
+        ClientCommand::RotateSecret { .. } | ClientCommand::Remove(_) => Access::Changes,
+        ClientCommand::Add { .. } => Access::Adds,
+    };
     with_clients(&config, access, async |clients| match command {
         ClientCommand::Add { name, scopes, json } => {
             let issued = clients.add(&name, &scopes).await.map_err(refusal)?;

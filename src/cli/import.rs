@@ -74,7 +74,7 @@ pub(super) fn run(config: &Config, command: &Import) -> Result<(), Error> {
             progress.run(&mut Target::Rehearsal(Rehearsal::new(database)), &mut report).await
         })
     } else {
-        with_accounts(config, Access::Writes, async |accounts| progress.run(&mut Target::Accounts(accounts), &mut report).await)
+        with_accounts(config, Access::Adds, async |accounts| progress.run(&mut Target::Accounts(accounts), &mut report).await)
     };
     progress.bar.finish_and_clear();
     report.end(outcome)
