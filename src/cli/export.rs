@@ -4,6 +4,8 @@
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
 use super::private_file::PrivateFile;
 use super::record::Record;
 use super::user::PAGE;
@@ -40,9 +42,33 @@ pub(super) async fn run(accounts: &Accounts, command: &Export) -> Result<(), Err
         }
         Some(path) => {
             let refused = |error: io::Error| refused(path, &error);
+            // Before there is a file: what a signal leaves behind would be full of hashes.
+            let mut stop = Stop::listen().map_err(|error| Error::failed(format!("cannot listen for signals: {error}")))?;
             let mut file = PrivateFile::create(path).map_err(refused)?;
-            write_all(accounts, command, &mut file, refused).await?;
+            tokio::select! {
+                biased;
+                () = stop.asked() => return Err(Error::failed(format!("interrupted: {} was not written", path.display()))),
+                written = write_all(accounts, command, &mut file, refused) => written?,
+            }
             file.finish().map_err(refused)
+        }
+    }
+}
+
+/// What asks a process to end, and would end it at once if nobody listened.
+struct Stop([Signal; 3]);
+
+impl Stop {
+    fn listen() -> io::Result<Self> {
+        Ok(Self([signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?, signal(SignalKind::hangup())?]))
+    }
+
+    async fn asked(&mut self) {
+        let [terminate, interrupt, hangup] = &mut self.0;
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+            _ = hangup.recv() => {}
         }
     }
 }

@@ -155,6 +155,37 @@ fn h13_hashes_are_exported_only_when_asked_for_and_into_a_file_of_mode_0600() {
 }
 
 #[test]
+fn h13_an_export_that_is_interrupted_leaves_no_hashes_behind() {
+    let place = Place::new();
+    let hash = "$2b$10$CCCCCCCCCCCCCCCCCCCCC.E5YPO9kmyuRGyh0XouQYb4YMJKvyOeW";
+    let people: String = (0..5000).map(|number| format!("p{number}@x.example:{hash}\n")).collect();
+    place.write("people.htpasswd", people);
+    place.run(&["user", "import", "people.htpasswd"]).ok();
+    let begun = || place.files().iter().any(|name| name.starts_with(".hallpass-"));
+    for signal in ["-TERM", "-INT", "-HUP"] {
+        // One that was faster than the signal says nothing.
+        let interrupted = (0..20).any(|_| {
+            let args = ["user", "export", "--with-hashes", "--output", "out.csv"];
+            let mut child = place.command(&args).stderr(std::process::Stdio::piped()).spawn().unwrap();
+            while !begun() && child.try_wait().unwrap().is_none() {
+                std::thread::yield_now();
+            }
+            let _ = std::process::Command::new("kill").args([signal, &child.id().to_string()]).output();
+            let output = child.wait_with_output().unwrap();
+            assert!(!begun(), "{signal}: {:?}", place.files());
+            let text = String::from_utf8(output.stderr).unwrap();
+            if output.status.success() {
+                std::fs::remove_file(place.path().join("out.csv")).unwrap();
+                return false;
+            }
+            assert_eq!((output.status.code(), text.as_str()), (Some(1), "hallpass: interrupted: out.csv was not written\n"));
+            true
+        });
+        assert!(interrupted && !place.files().contains(&"out.csv".to_owned()), "{signal}");
+    }
+}
+
+#[test]
 fn what_is_exported_with_hashes_can_be_imported_elsewhere_and_logs_in_there() {
     let place = Place::new();
     place.run_with(&["user", "add", "ada@example.org", "--scope", "a b", "--role", "r", "--password-stdin"], PASSWORD).ok();
