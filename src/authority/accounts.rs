@@ -141,6 +141,15 @@ impl Accounts {
         Ok(account::list(&self.database, after, limit).await?)
     }
 
+    /// How many people of a page need a second factor to log in.
+    ///
+    /// # Errors
+    /// [`Error::StoreUnavailable`].
+    pub async fn with_second_factor(&self, page: &[Account]) -> Result<usize, Error> {
+        let (Some(first), Some(last)) = (page.first(), page.last()) else { return Ok(0) };
+        Ok(second_factor::confirmed_between(&self.database, &first.id, &last.id).await?.len())
+    }
+
     /// Refuses logins from now on, and ends the sessions there are. False: they were refused before.
     ///
     /// # Errors

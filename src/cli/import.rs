@@ -37,6 +37,7 @@ Forms (by suffix, or --format):
 
 Hashes: bcrypt ($2a$, $2b$, $2y$) of cost 4 to 14. hallpass never cuts a password; nearly everything else does (htpasswd, PHP, bcryptjs, Python
 before bcrypt 5), so people with more than 72 bytes can only come along by --truncated. Scopes and roles are space separated. Accounts that exist are never changed.
+Second factors do not come along, not even from another hallpass: until somebody sets one up anew, the password is enough.
 Refused lines are reported with number and reason on standard error, the others imported. Exit status: 1 if any was refused.")]
 pub(super) struct Import {
     /// The file; `-` for standard input (with --format).

@@ -1,7 +1,7 @@
 //! Accounts, one at a time.
 
 use crate::program::Place;
-use crate::store::on_every_store;
+use crate::store::{on_every_store, sql};
 
 const PASSWORD: &str = "plum kettle orbit seven";
 
@@ -182,6 +182,33 @@ fn h13_an_export_that_is_interrupted_leaves_no_hashes_behind() {
             true
         });
         assert!(interrupted && !place.files().contains(&"out.csv".to_owned()), "{signal}");
+    }
+}
+
+#[test]
+fn an_export_says_how_many_people_leave_a_second_factor_behind() {
+    on_every_store(Place::new, |place| {
+        for email in ["ada@example.org", "bob@example.org", "carl@example.org"] {
+            add(place, email);
+        }
+        let factor = |email: &str, confirmed: &str| {
+            sql(
+                place,
+                &format!(
+                    "INSERT INTO second_factor (account_id, secret, kid, created_at, confirmed_at, last_step, recovery_codes) \
+                     SELECT id, 'x', 'k', 1, {confirmed}, -1, '' FROM account WHERE email = '{email}'"
+                ),
+            );
+        };
+        factor("ada@example.org", "NULL");
+        assert_eq!(place.run(&["user", "export"]).ok().stderr, "", "begun is not confirmed");
+        factor("bob@example.org", "1");
+        for args in [&["user", "export"][..], &["user", "export", "--json", "--output", "out.jsonl"]] {
+            assert!(place.run(args).ok().message().contains("people with one: 1."), "{args:?}");
+        }
+    });
+    for command in ["import", "export"] {
+        assert!(Place::new().run(&["user", command, "--help"]).ok().stdout.contains("Second factors"), "{command}");
     }
 }
 
