@@ -47,7 +47,7 @@ mod session;
 mod token;
 mod user;
 
-use error::Error;
+use error::{Error, ended};
 
 /// Stateless JWT authentication: passwords in, short-lived signed tokens out.
 #[derive(Debug, Parser)]
@@ -95,7 +95,7 @@ enum Command {
     Config(config_command::ConfigCommand),
     /// Bring the database's schema up to date.
     ///
-    /// `serve` does it too, and so do the commands that change people, sessions or clients; those that only show them never do. By itself it is for deployments where only one job may change the schema.
+    /// `serve` does it too, and so do the commands that change people, sessions or clients; those that only show them never do. Only those that add some make a database that is not there. By itself it is for deployments where only one job may change the schema.
     #[command(after_help = "Example: hallpass migrate --config hallpass.toml")]
     Migrate,
     /// Add, change, list, import and export the people who can log in.

@@ -192,11 +192,7 @@ fn open_sqlite(url: &str, max_connections: u32) -> Result<Database, Error> {
     if !url.contains("mode=ro") {
         create_file(options.get_filename()).map_err(|error| address::refused(url, format!("cannot be created: {error}")))?;
     }
-    if let Some(kind) = network_disk::kind_of(options.get_filename()) {
-        let problem =
-            format!("lies on a network disk ({kind}), where two services would ruin it unseen: use a disk of this machine, or PostgreSQL");
-        return Err(address::refused(url, problem));
-    }
+    address::check_disk(url, options.get_filename())?;
     let options = options
         .create_if_missing(false)
         .journal_mode(SqliteJournalMode::Wal)

@@ -7,7 +7,7 @@ use std::collections::HashSet;
 use std::hash::{BuildHasher as _, RandomState};
 
 use super::Error;
-use super::accounts::Accounts;
+use super::accounts::{Accounts, LONGEST_ROLES, LONGEST_SCOPE};
 use super::password_hash::{StoredHash, UnusableHash};
 use crate::secret::Secret;
 use crate::store::account::NewAccount;
@@ -49,6 +49,12 @@ pub enum RefusedRow {
     /// `scopes` or `roles` hold something else than words.
     #[error("scopes and roles are words of printable ASCII with one space between two of them")]
     Words,
+    /// All scopes together are longer than any other way in allows.
+    #[error("all scopes of a person together have at most {} characters: leave some out", LONGEST_SCOPE)]
+    LongScopes,
+    /// All roles together, likewise.
+    #[error("all roles of a person together have at most {} characters: leave some out", LONGEST_ROLES)]
+    LongRoles,
     /// The address has an account, from before or from an earlier row of this file.
     #[error("there is an account with this address already, from before or from an earlier line")]
     Exists,
@@ -119,10 +125,16 @@ fn check(row: ImportRow) -> Result<(NewAccount, Imported), RefusedRow> {
     let email = Email::parse(&row.email)?;
     let hash = StoredHash::parse(row.password_hash.expose())?;
     let hash = if row.truncated { hash.by_a_truncating_library() } else { hash };
-    let scope = Scope::parse(&row.scopes).map_err(|_| RefusedRow::Words)?.normalized();
-    let roles = Scope::parse(&row.roles).map_err(|_| RefusedRow::Words)?.normalized();
+    let scope = words(&row.scopes, LONGEST_SCOPE, RefusedRow::LongScopes)?;
+    let roles = words(&row.roles, LONGEST_ROLES, RefusedRow::LongRoles)?;
     let roles = roles.split_terminator(' ').map(str::to_owned).collect();
     Ok((NewAccount { email, password_hash: Some(hash.as_str().into()), scope, roles }, Imported { cost: hash.cost() }))
+}
+
+/// Each word once. With more than `longest` characters no token could hold them, and every login would fail.
+fn words(text: &str, longest: usize, too_long: RefusedRow) -> Result<String, RefusedRow> {
+    let words = Scope::parse(text).map_err(|_| RefusedRow::Words)?.normalized();
+    if words.len() <= longest { Ok(words) } else { Err(too_long) }
 }
 
 /// `exists` speaks of the good rows only.
@@ -178,6 +190,16 @@ mod tests {
         for words in [" x", "x  y", "x\"", "\u{e4}", "x\ty"] {
             assert_eq!(refused(row("a@b", HASH, words)), RefusedRow::Words, "{words:?}");
         }
+    }
+
+    #[test]
+    fn scopes_and_roles_are_as_long_as_a_token_can_hold_and_no_longer() {
+        let of = |scopes: usize, roles: usize| ImportRow { scopes: "s".repeat(scopes), roles: "r".repeat(roles), ..row("a@b", HASH, "") };
+        assert!(check(of(1024, 512)).is_ok());
+        assert_eq!(refused(of(1025, 512)), RefusedRow::LongScopes);
+        assert_eq!(refused(of(1024, 513)), RefusedRow::LongRoles);
+        let repeated = ImportRow { scopes: vec!["orders:read"; 200].join(" "), ..row("a@b", HASH, "") };
+        assert_eq!(check(repeated).unwrap().0.scope, "orders:read", "each counts once");
     }
 
     #[tokio::test]

@@ -17,8 +17,8 @@ use crate::store::{Database, Email, second_factor};
 use crate::token::Scope;
 
 /// All scopes of a person together, in characters, and all roles: few enough that a token of them all can be minted.
-const LONGEST_SCOPE: usize = 1024;
-const LONGEST_ROLES: usize = 512;
+pub(super) const LONGEST_SCOPE: usize = 1024;
+pub(super) const LONGEST_ROLES: usize = 512;
 
 /// The accounts of a store.
 #[derive(Clone, Debug)]
@@ -139,6 +139,15 @@ impl Accounts {
     /// [`Error::StoreUnavailable`]; [`Error::Internal`] for a damaged row.
     pub async fn page(&self, after: Option<&str>, limit: u32) -> Result<Vec<Account>, Error> {
         Ok(account::list(&self.database, after, limit).await?)
+    }
+
+    /// How many people of a page need a second factor to log in.
+    ///
+    /// # Errors
+    /// [`Error::StoreUnavailable`].
+    pub async fn with_second_factor(&self, page: &[Account]) -> Result<usize, Error> {
+        let (Some(first), Some(last)) = (page.first(), page.last()) else { return Ok(0) };
+        Ok(second_factor::confirmed_between(&self.database, &first.id, &last.id).await?.len())
     }
 
     /// Refuses logins from now on, and ends the sessions there are. False: they were refused before.

@@ -62,13 +62,23 @@ pub(super) struct Named {
 
 pub(super) fn run(command: ClientCommand, settings: &SettingsFile) -> Result<(), Error> {
     let config = settings.load(&[Section::Database], &[])?;
-    let access = if let ClientCommand::List { .. } = command { Access::Reads } else { Access::Writes };
+    let access = match command {
+        ClientCommand::List { .. } => Access::Reads,
+        ClientCommand::RotateSecret { .. } | ClientCommand::Remove(_) => Access::Changes,
+        ClientCommand::Add { .. } => Access::Adds,
+    };
     with_clients(&config, access, async |clients| match command {
-        ClientCommand::Add { name, scopes, json } => tell(&clients.add(&name, &scopes).await.map_err(refusal)?, json),
+        ClientCommand::Add { name, scopes, json } => {
+            let issued = clients.add(&name, &scopes).await.map_err(refusal)?;
+            let remedy = "`hallpass client rotate-secret` gives it another one";
+            tell(&issued, json).map_err(|error| not_shown("the client was added, but its secret could not be shown", &error, remedy))
+        }
         ClientCommand::List { json } => list(clients, json).await,
         ClientCommand::RotateSecret { client, json } => {
             let client = clients.by_id_or_name(&client.client).await.map_err(refusal)?;
-            tell(&clients.rotate_secret(client).await.map_err(not_rotated)?, json)
+            let issued = clients.rotate_secret(client).await.map_err(not_rotated)?;
+            let remedy = "the one before stays good until `hallpass client rotate-secret` is run again, which shows another one";
+            tell(&issued, json).map_err(|error| not_shown("the secret was changed, but the new one could not be shown", &error, remedy))
         }
         ClientCommand::Remove(client) => {
             let client = clients.by_id_or_name(&client.client).await.map_err(refusal)?;
@@ -110,6 +120,11 @@ fn tell(issued: &Issued, json: bool) -> Result<(), Error> {
         output::message(format_args!("hallpass: the file this went to can be read by others (mode {mode:o}): chmod 600 it"));
     }
     Ok(())
+}
+
+/// A secret that nobody has seen is a failure, also where somebody stopped reading: it cannot be shown again.
+fn not_shown(what: &str, error: &Error, remedy: &str) -> Error {
+    Error::failed(format!("{what} ({error}): {remedy}"))
 }
 
 /// A client, for programs. Nothing of its secrets.

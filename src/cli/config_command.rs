@@ -36,6 +36,7 @@ fn check(settings: &SettingsFile) -> Result<(), Error> {
     let config = settings.load(&Section::ALL, &[])?;
     let keys = serve::key_ring(&config)?;
     address::check(config.database.url.expose())?;
+    address::check_place(config.database.url.expose())?;
     serve::check_certificate(&config.server)?;
     if let Some(warning) = config.keys.file.as_deref().and_then(key_file::warning) {
         output::message(format_args!("hallpass: {warning}"));

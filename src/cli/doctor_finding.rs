@@ -3,7 +3,7 @@
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use super::{Error, output};
+use super::{Error, ended, output};
 use crate::logging::Visible;
 
 /// One thing that was looked at.
@@ -67,35 +67,36 @@ impl Finding {
     }
 }
 
-/// Prints findings as they come, and counts them.
+/// Prints findings as they come, and counts them, also those that nobody reads any more.
 pub(super) struct Report {
     json: bool,
     warnings: usize,
     broken: usize,
+    printed: Result<(), Error>,
 }
 
 impl Report {
     pub(super) fn new(json: bool) -> Self {
-        Self { json, warnings: 0, broken: 0 }
+        Self { json, warnings: 0, broken: 0, printed: Ok(()) }
     }
 
-    pub(super) fn add(&mut self, findings: Vec<Finding>) -> Result<(), Error> {
+    pub(super) fn add(&mut self, findings: Vec<Finding>) {
         for finding in findings {
             match finding.level {
                 Level::Ok => {}
                 Level::Warning => self.warnings += 1,
                 Level::Broken => self.broken += 1,
             }
-            if self.json { output::json(&finding)? } else { finding.print()? }
+            if self.printed.is_ok() {
+                self.printed = if self.json { output::json(&finding) } else { finding.print() };
+            }
         }
-        Ok(())
     }
 
     /// The closing line, and the failure if anything is broken.
     pub(super) fn end(self) -> Result<(), Error> {
-        if !self.json {
-            output::line(format_args!("{} broken, {} to look at", self.broken, self.warnings))?;
-        }
-        if self.broken > 0 { Err(Error::Reported) } else { Ok(()) }
+        let summary = || output::line(format_args!("{} broken, {} to look at", self.broken, self.warnings));
+        let printed = self.printed.and_then(|()| if self.json { Ok(()) } else { summary() });
+        ended(printed, if self.broken > 0 { Err(Error::Reported) } else { Ok(()) })
     }
 }

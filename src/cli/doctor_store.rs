@@ -54,7 +54,7 @@ fn unusable(error: &impl ToString) -> Finding {
 
 /// Of a file that is not there: whether it can be.
 fn not_yet(url: &str) -> Finding {
-    match address::check_folder(url) {
+    match address::check_place(url) {
         Ok(()) => Finding::warning(CHECK, "there is no database file yet", "`hallpass migrate` makes it, and so does `serve`"),
         Err(error) => {
             let remedy = "make the folder, let the user that runs hallpass write to it, or set database.url to a file elsewhere";

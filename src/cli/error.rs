@@ -27,7 +27,7 @@ pub(super) enum Error {
     /// It failed, and everything about it has been printed. Exit 1.
     #[error("failed")]
     Reported,
-    /// Nobody reads the output any more, as in `… | head -1`. Exit 0.
+    /// Nobody reads the output any more, as in `… | head -1`, and there was nothing but output. Exit 0.
     #[error("nobody reads the output any more")]
     ClosedPipe,
 }
@@ -52,6 +52,16 @@ impl Error {
             Error::Configuration(text) | Error::Usage(text) | Error::Failed(text) => Some(text),
             Error::Reported | Error::ClosedPipe => None,
         }
+    }
+}
+
+/// The end of a command that looks at something, and has printed or could not print what it found: a verdict holds whether or not anybody
+/// reads all of it, or a script that looks at a line only would take what is broken for good.
+pub(super) fn ended(printed: Result<(), Error>, verdict: Result<(), Error>) -> Result<(), Error> {
+    match (&printed, &verdict) {
+        // It has not been reported, then.
+        (Err(Error::Failed(_)), Err(Error::Reported)) => printed,
+        _ => verdict.and(printed),
     }
 }
 

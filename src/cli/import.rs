@@ -13,7 +13,7 @@ use super::database::Access;
 use super::lines::Lines;
 use super::rows::{Format, Rows};
 use super::user::with_accounts;
-use super::{Error, output, wait_for};
+use super::{Error, ended, output, wait_for};
 use crate::authority::account_import::{ImportRow, Imported, Outcomes, Rehearsal};
 use crate::authority::accounts::Accounts;
 use crate::config::Config;
@@ -37,6 +37,7 @@ Forms (by suffix, or --format):
 
 Hashes: bcrypt ($2a$, $2b$, $2y$) of cost 4 to 14. hallpass never cuts a password; nearly everything else does (htpasswd, PHP, bcryptjs, Python
 before bcrypt 5), so people with more than 72 bytes can only come along by --truncated. Scopes and roles are space separated. Accounts that exist are never changed.
+Second factors do not come along, not even from another hallpass: until somebody sets one up anew, the password is enough.
 Refused lines are reported with number and reason on standard error, the others imported. Exit status: 1 if any was refused.")]
 pub(super) struct Import {
     /// The file; `-` for standard input (with --format).
@@ -74,7 +75,7 @@ pub(super) fn run(config: &Config, command: &Import) -> Result<(), Error> {
             progress.run(&mut Target::Rehearsal(Rehearsal::new(database)), &mut report).await
         })
     } else {
-        with_accounts(config, Access::Writes, async |accounts| progress.run(&mut Target::Accounts(accounts), &mut report).await)
+        with_accounts(config, Access::Adds, async |accounts| progress.run(&mut Target::Accounts(accounts), &mut report).await)
     };
     progress.bar.finish_and_clear();
     report.end(outcome)
@@ -183,7 +184,7 @@ impl Progress {
                     batch.numbers.push(number);
                     batch.rows.push(ImportRow { truncated: self.truncated, ..row });
                 }
-                Ok(Err(reason)) if reason.is_fatal() => return Err(Error::failed(format!("line {number}: {reason}"))),
+                Ok(Err(reason)) if self.rows.wants_header() => return Err(Error::failed(format!("line {number}: {reason}"))),
                 Ok(Err(reason)) => batch.refused.push((number, reason.to_string())),
                 Err(reason) if self.rows.wants_header() => return Err(Error::failed(format!("line {number}: {reason}"))),
                 Err(reason) => batch.refused.push((number, reason.to_string())),
@@ -233,11 +234,14 @@ impl Report {
     fn end(mut self, outcome: Result<(), Error>) -> Result<(), Error> {
         self.summary.complete = outcome.is_ok();
         // When it failed at once the error says all there is to say.
-        if self.summary.complete || self.summary.imported + self.summary.refused > 0 {
-            if self.json { output::json(&self.summary)? } else { self.print()? }
-        }
-        outcome?;
-        if self.summary.refused > 0 { Err(Error::Reported) } else { Ok(()) }
+        let is_silent = !self.summary.complete && self.summary.imported + self.summary.refused == 0;
+        let printed = match self.json {
+            _ if is_silent => Ok(()),
+            true => output::json(&self.summary),
+            false => self.print(),
+        };
+        let verdict = if self.summary.refused > 0 { Err(Error::Reported) } else { Ok(()) };
+        ended(printed, outcome.and(verdict))
     }
 
     fn print(&self) -> Result<(), Error> {

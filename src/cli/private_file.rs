@@ -5,7 +5,8 @@ use std::io::{self, BufWriter, Write};
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, fchown};
 use std::path::{Path, PathBuf};
 
-/// A file of mode 0600 in the making. It gets its name when it is finished; dropped before that, it leaves nothing behind.
+/// A file of mode 0600 in the making. It gets its name when it is finished; dropped before that, it leaves nothing behind. A signal
+/// drops nothing: whoever takes longer than a moment listens for those that end a process.
 pub(super) struct PrivateFile {
     file: BufWriter<File>,
     fresh: PathBuf,

@@ -38,19 +38,16 @@ pub(super) enum NoRow {
     Header,
     #[error("the line has another number of cells than the first one")]
     Cells,
+    #[error("a carriage return stands within the line: end every line with a line feed, as Unix and Windows do, and save the file again")]
+    CarriageReturn,
+    #[error("a quote is not closed in the line: write each row in one line, without line ends inside its cells")]
+    Quote,
     #[error("the line is not an object of email, password_hash and, if wanted, scopes, roles: each once, and nothing else")]
     Object,
     #[error("the line is not user:hash")]
     Htpasswd,
     #[error("the account is disabled where it comes from, and would not be here")]
     Disabled,
-}
-
-impl NoRow {
-    /// Whether nothing else in the file makes sense either.
-    pub(super) fn is_fatal(self) -> bool {
-        self == NoRow::Header
-    }
 }
 
 /// What lines are read with. A CSV file's first line makes the columns.
@@ -70,7 +67,7 @@ impl Rows {
         }
     }
 
-    /// Whether the next line is the one that says what the others mean.
+    /// Whether the next line is the one that says what the others mean: while it cannot be read nothing else makes sense either.
     pub(super) fn wants_header(&self) -> bool {
         matches!(self, Self::Csv(None))
     }
@@ -79,6 +76,10 @@ impl Rows {
     pub(super) fn read(&mut self, line: &str) -> Result<Option<ImportRow>, NoRow> {
         if line.trim().is_empty() {
             return Ok(None);
+        }
+        // In a file of an old Macintosh all rows are one line, of which no reader must take the first for all there is.
+        if line.trim_end_matches('\r').contains('\r') {
+            return Err(NoRow::CarriageReturn);
         }
         match self {
             Self::Csv(Some(columns)) => columns.read(line).map(Some),
@@ -118,7 +119,7 @@ impl Columns {
     fn of(header: &str) -> Result<Self, NoRow> {
         // The last ones are of our own export: an import makes them anew.
         const KNOWN: [&str; 8] = ["email", "password_hash", "scopes", "roles", "sub", "created_at", "disabled_at", "password_changed_at"];
-        let names = cells(header).ok_or(NoRow::Header)?;
+        let names = cells(header)?;
         let is_repeated = names.iter().enumerate().any(|(index, name)| names.iter().take(index).any(|earlier| earlier == name));
         if is_repeated || !names.iter().all(|name| KNOWN.contains(&name)) {
             return Err(NoRow::Header);
@@ -132,7 +133,7 @@ impl Columns {
     }
 
     fn read(&self, line: &str) -> Result<ImportRow, NoRow> {
-        let cells = cells(line).filter(|cells| cells.len() == self.count).ok_or(NoRow::Cells)?;
+        let cells = Some(cells(line)?).filter(|cells| cells.len() == self.count).ok_or(NoRow::Cells)?;
         let cell = |column: Option<usize>| column.and_then(|column| cells.get(column)).unwrap_or_default().to_owned();
         if !cell(self.disabled_at).is_empty() {
             return Err(NoRow::Disabled);
@@ -143,9 +144,12 @@ impl Columns {
 }
 
 /// The cells of one line (RFC 4180), without the line ends inside quotes that the RFC allows: nothing that is imported can hold one.
-fn cells(line: &str) -> Option<csv::StringRecord> {
-    let mut reader = csv::ReaderBuilder::new().has_headers(false).buffer_capacity(line.len() + 1).from_reader(line.as_bytes());
-    reader.records().next()?.ok()
+fn cells(line: &str) -> Result<csv::StringRecord, NoRow> {
+    // The end of the line is part of the last cell where that one's quote is still open.
+    let line = format!("{line}\n");
+    let mut reader = csv::ReaderBuilder::new().has_headers(false).buffer_capacity(line.len()).from_reader(line.as_bytes());
+    let cells = reader.records().next().and_then(Result::ok).ok_or(NoRow::Cells)?;
+    if cells.iter().any(|cell| cell.contains('\n')) { Err(NoRow::Quote) } else { Ok(cells) }
 }
 
 /// What `user import` and `user export` call a person in JSON Lines.
@@ -223,8 +227,24 @@ mod tests {
         assert_eq!(read(&mut rows, "\"x y\",a@b,$2b$"), row(["a@b", "$2b$", "", "x y"]));
         assert_eq!(read(&mut rows, ",\"\"\"a\"\"@b\",h"), row(["\"a\"@b", "h", "", ""]));
         assert_eq!(read(&mut rows, "  "), Ok(None));
-        for line in ["a@b,h", "x,a@b,h,more", "\"x,a@b,h"] {
+        for line in ["a@b,h", "x,a@b,h,more"] {
             assert_eq!(read(&mut rows, line), Err(NoRow::Cells), "{line}");
+        }
+    }
+
+    #[test]
+    fn a_row_that_does_not_end_with_its_line_is_refused_and_never_cut() {
+        let mut rows = Rows::of(Format::Csv);
+        assert_eq!(read(&mut rows, "email,password_hash,roles"), Ok(None));
+        for line in ["a@b,h,\"x", "\"a@b,h,x", "a@b,h,\"x\"\"", "a@b,h,\""] {
+            assert_eq!(read(&mut rows, line), Err(NoRow::Quote), "{line}");
+        }
+        for line in ["a@b,h,x\rc@d,h,y", "a@b,h,\"x\ry\"", "\ra@b,h,x"] {
+            assert_eq!(read(&mut rows, line), Err(NoRow::CarriageReturn), "{line}");
+        }
+        assert_eq!(read(&mut rows, "a@b,h,x\r\r"), row(["a@b", "h", "", "x"]));
+        for format in [Format::Csv, Format::Htpasswd] {
+            assert_eq!(read(&mut Rows::of(format), "# people\ra@b:h"), Err(NoRow::CarriageReturn), "{format:?}");
         }
     }
 
@@ -239,7 +259,8 @@ mod tests {
             "email;password_hash",
             "Email,Password_hash",
         ] {
-            assert!(Rows::of(Format::Csv).read(header).unwrap_err().is_fatal(), "{header}");
+            let mut rows = Rows::of(Format::Csv);
+            assert_eq!((read(&mut rows, header), rows.wants_header()), (Err(NoRow::Header), true), "{header}");
         }
     }
 

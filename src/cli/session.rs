@@ -46,7 +46,7 @@ pub(super) struct Revoke {
 
 pub(super) fn run(command: SessionCommand, settings: &SettingsFile) -> Result<(), Error> {
     let config = settings.load(&[Section::Database, Section::Sessions], &[])?;
-    let access = if let SessionCommand::List { .. } = command { Access::Reads } else { Access::Writes };
+    let access = if let SessionCommand::List { .. } = command { Access::Reads } else { Access::Changes };
     with_store(&config, access, async |accounts, sessions| match command {
         SessionCommand::List { email, json } => list(sessions, &account(accounts, &email).await?, json).await,
         SessionCommand::Revoke(Revoke { all: Some(email), .. }) => {

@@ -7,7 +7,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use clap::Subcommand;
 use serde_json::{Map, Value, json};
 
-use super::{Error, SettingsFile, output};
+use super::{Error, SettingsFile, ended, output};
 use crate::clock::Clock;
 use crate::config::{Config, Section};
 use crate::logging::Visible;
@@ -50,16 +50,13 @@ pub(super) fn run(command: &TokenCommand, settings: &SettingsFile) -> Result<(),
         Err(reason) => Verdict::Invalid(reason.to_string()),
     });
     let decoded = Decoded::read(token.expose());
-    if *json {
-        print_json(&decoded, &verdict)?
-    } else {
-        print_text(&decoded, &verdict, now)?
-    }
-    match verdict {
-        Verdict::Valid => Ok(()),
-        Verdict::NotVerified if decoded.claims.is_some() => Ok(()),
-        _ => Err(Error::Reported),
-    }
+    let printed = if *json { print_json(&decoded, &verdict) } else { print_text(&decoded, &verdict, now) };
+    let is_good = match verdict {
+        Verdict::Valid => true,
+        Verdict::NotVerified => decoded.claims.is_some(),
+        Verdict::Invalid(_) => false,
+    };
+    ended(printed, if is_good { Ok(()) } else { Err(Error::Reported) })
 }
 
 enum Verdict {

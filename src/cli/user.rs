@@ -98,21 +98,21 @@ pub(super) fn run(command: UserCommand, settings: &SettingsFile) -> Result<(), E
         UserCommand::Add(command) => add(&config, command),
         UserCommand::List { json } => with_accounts(&config, Access::Reads, async |accounts| list(accounts, json).await),
         UserCommand::Show { person, json } => with_person(&config, Access::Reads, &person, async |_, account| show(account, json)),
-        UserCommand::Disable(person) => with_person(&config, Access::Writes, &person, async |accounts, account| {
+        UserCommand::Disable(person) => with_person(&config, Access::Changes, &person, async |accounts, account| {
             warn_of_last_admin(accounts, account).await?;
             let is_news = accounts.disable(account).await.map_err(refusal)?;
             tell(if is_news { "disabled" } else { "already disabled:" }, account)
         }),
-        UserCommand::Enable(person) => with_person(&config, Access::Writes, &person, async |accounts, account| {
+        UserCommand::Enable(person) => with_person(&config, Access::Changes, &person, async |accounts, account| {
             let is_news = accounts.enable(account).await.map_err(refusal)?;
             tell(if is_news { "enabled" } else { "not disabled:" }, account)
         }),
-        UserCommand::Delete(person) => with_person(&config, Access::Writes, &person, async |accounts, account| {
+        UserCommand::Delete(person) => with_person(&config, Access::Changes, &person, async |accounts, account| {
             warn_of_last_admin(accounts, account).await?;
             accounts.delete(account).await.map_err(refusal)?;
             tell("deleted", account)
         }),
-        UserCommand::SetPassword { person, password } => with_person(&config, Access::Writes, &person, async |accounts, account| {
+        UserCommand::SetPassword { person, password } => with_person(&config, Access::Changes, &person, async |accounts, account| {
             let password = password.read(account.email.as_typed())?;
             accounts.set_password(account, password, &new_passwords(&config)?).await.map_err(refusal)?;
             tell("new password for", account)
@@ -155,7 +155,7 @@ async fn warn_of_last_admin(accounts: &Accounts, account: &Account) -> Result<()
 
 fn add(config: &Config, command: Add) -> Result<(), Error> {
     let Add { person, roles, scopes, password, json } = command;
-    with_accounts(config, Access::Writes, async |accounts| {
+    with_accounts(config, Access::Adds, async |accounts| {
         // Asking for a password that nobody needs would be rude.
         if accounts.by_email(&person.email).await.is_ok() {
             return Err(refusal(authority::Error::Conflict));

@@ -7,7 +7,7 @@ use rustix::fs::{Access, access};
 use sqlx::postgres::PgConnectOptions;
 use sqlx::sqlite::SqliteConnectOptions;
 
-use super::{Error, inspection};
+use super::{Database, Error, inspection, network_disk};
 use crate::secret::masked_url;
 
 /// Whether an address can be read as `Database::open` does it. Creates nothing, connects to nothing.
@@ -18,16 +18,28 @@ pub fn check(url: &str) -> Result<(), Error> {
     if url.starts_with("sqlite:") { sqlite(url).map(drop) } else { postgres(url).map(drop) }
 }
 
-/// Whether the file of an SQLite address could be made where it is to be. Creates nothing.
+/// Whether the file of an SQLite address may lie where it does, or could be made where it is to be. Creates nothing.
 ///
 /// # Errors
-/// [`Error::Address`]: there is no such folder, or nothing can be made in it.
-pub fn check_folder(url: &str) -> Result<(), Error> {
+/// [`Error::Address`]: there is no such folder, or nothing can be made in it, or it is on another machine's disk.
+pub fn check_place(url: &str) -> Result<(), Error> {
     let Some(file) = inspection::sqlite_file(url) else { return Ok(()) };
+    if Database::exists(url) {
+        return check_disk(url, &file);
+    }
     // Of a name without a folder the parent is empty. The dot refuses what is no folder.
     let folder = file.parent().unwrap_or(Path::new("/")).join(".");
     let allowed = access(&folder, Access::WRITE_OK | Access::EXEC_OK);
-    allowed.map_err(|error| refused(url, format!("cannot be created: {}", std::io::Error::from(error))))
+    allowed.map_err(|error| refused(url, format!("cannot be created: {}", std::io::Error::from(error))))?;
+    check_disk(url, &folder)
+}
+
+pub(super) fn check_disk(url: &str, path: &Path) -> Result<(), Error> {
+    network_disk::kind_of(path).map_or(Ok(()), |kind| {
+        let problem =
+            format!("lies on a network disk ({kind}), where two services would ruin it unseen: use a disk of this machine, or PostgreSQL");
+        Err(refused(url, problem))
+    })
 }
 
 pub(super) fn sqlite(url: &str) -> Result<SqliteConnectOptions, Error> {
@@ -76,9 +88,9 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("file"), "").unwrap();
         let url = |name: &str| format!("sqlite:{}/{name}", folder.path().display());
-        assert!(check_folder(&url("x.db")).is_ok() && check_folder("sqlite:x.db").is_ok() && check_folder("postgres://h/d").is_ok());
+        assert!(check_place(&url("x.db")).is_ok() && check_place("sqlite:x.db").is_ok() && check_place("postgres://h/d").is_ok());
         for name in ["nowhere/x.db", "file/x.db"] {
-            let error = check_folder(&url(name)).unwrap_err().to_string();
+            let error = check_place(&url(name)).unwrap_err().to_string();
             assert!(error.contains("cannot be created: N") && error.contains(name), "{error}");
         }
     }

@@ -39,6 +39,22 @@ fn a_client_is_added_listed_given_another_secret_and_removed() {
 }
 
 #[test]
+fn a_secret_that_could_not_be_shown_is_a_failure_that_says_how_to_get_another() {
+    on_every_store(Place::new, |place| {
+        for (args, what, secrets) in [
+            (&["client", "add", "worker"][..], "the client was added", 1),
+            (&["client", "rotate-secret", "worker"], "the secret was changed", 2),
+            (&["client", "rotate-secret", "worker", "--json"], "the secret was changed", 2),
+        ] {
+            let (code, stderr) = place.run_unread(args, b"");
+            assert_eq!(code, 1, "{args:?}: {stderr}");
+            assert!(stderr.contains(what) && stderr.contains("client rotate-secret") && stderr.lines().count() == 1, "{stderr}");
+            assert_eq!(place.run(&["client", "list", "--json"]).ok().json()[0]["secrets"], secrets);
+        }
+    });
+}
+
+#[test]
 fn what_is_taken_malformed_or_not_there_is_a_failure() {
     on_every_store(Place::new, |place| {
         added(place, &["worker"]);

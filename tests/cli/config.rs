@@ -26,14 +26,20 @@ fn k2_k4_a_weak_or_a_known_key_is_refused_with_78() {
 
 #[test]
 fn an_address_of_a_database_that_serve_refuses_is_refused_by_check_in_the_same_sentence() {
-    for url in
-        ["postgres://u:s3cret@127.0.0.1:notaport/d", "postgres://u:s3cret@127.0.0.1/d?sslmode=foo", "sqlite:x.db?mode=foo", "sqlite:"]
-    {
+    for url in [
+        "postgres://u:s3cret@127.0.0.1:notaport/d",
+        "postgres://u:s3cret@127.0.0.1/d?sslmode=foo",
+        "sqlite:x.db?mode=foo",
+        "sqlite:",
+        "sqlite:nowhere/x.db",
+        "sqlite:keys.json/x.db",
+    ] {
         let place = Place::with_keys().set("HALLPASS__DATABASE__URL", url);
         let refused = place.run(&["serve", "--listen", "127.0.0.1:0"]).exits(78);
         let checked = place.run(&["config", "check"]).exits(78);
         assert!(checked.message().contains("database.url") && !checked.stderr.contains("s3cret"), "{checked:?}");
         assert_eq!(checked.message(), refused.message());
+        assert_eq!(place.files(), ["keys.json"], "nothing is made");
     }
 }
 

@@ -205,6 +205,26 @@ fn a_dry_run_reports_what_the_import_then_does_and_changes_nothing() {
 }
 
 #[test]
+fn scopes_and_roles_that_no_token_can_hold_are_refused_with_the_limit_and_the_longest_can_log_in() {
+    let fixture = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cli/fixtures/python-bcrypt.csv")).unwrap();
+    let hash = fixture.lines().nth(1).unwrap().split(',').nth(1).unwrap();
+    let place = Place::with_keys();
+    let mut file = "email,password_hash,scopes,roles\n".to_owned();
+    for (email, scopes, roles) in [("fits", 1024, 512), ("scopes", 1025, 1), ("roles", 1, 513)] {
+        writeln!(file, "{email}@x.example,{hash},{},{}", "s".repeat(scopes), "r".repeat(roles)).unwrap();
+    }
+    place.write("people.csv", &file);
+    for dry_run in [&["--dry-run"][..], &[]] {
+        let ran = place.run(&[&["user", "import", "people.csv", "--json"], dry_run].concat()).exits(1);
+        assert_eq!((counts(&ran).0, refused_lines(&ran)), (1, vec![3, 4]));
+        let reasons = refused(&ran);
+        assert!(reasons[0].1.contains("scopes") && reasons[0].1.contains("1024"), "{reasons:?}");
+        assert!(reasons[1].1.contains("roles") && reasons[1].1.contains("512"), "{reasons:?}");
+    }
+    assert_eq!(place.serve(&[]).login("fits@x.example", "plum kettle orbit").0, 200);
+}
+
+#[test]
 fn a_dry_run_into_a_database_that_is_not_there_does_not_make_one() {
     let place = Place::new();
     place.write("people.csv", csv(&[("ada@x.example", HASH)]));
@@ -235,6 +255,7 @@ fn a_file_that_cannot_be_understood_imports_nothing() {
         ("a.csv", format!("ada@x.example,{HASH}\n")),
         ("b.csv", format!("email,password_hash,scope\nada@x.example,{HASH},x\n")),
         ("c.csv", "\0\n".to_owned()),
+        ("d.csv", format!("email,password_hash\rada@x.example,{HASH}\r")),
     ] {
         let ran = import(&place, file, content).exits(1);
         assert!(ran.stdout.is_empty() && ran.message().starts_with("hallpass: line 1:") && !ran.stderr.contains("$2"), "{ran:?}");
@@ -243,6 +264,22 @@ fn a_file_that_cannot_be_understood_imports_nothing() {
     assert!(place.run(&["user", "import", "people.txt"]).exits(2).message().contains("--format"));
     assert!(place.run(&["user", "import", "missing.csv"]).exits(1).message().contains("missing.csv"));
     assert_eq!(emails(&place), [""; 0]);
+}
+
+#[test]
+fn a_row_that_goes_on_after_a_carriage_return_or_in_the_next_line_is_reported_and_never_cut() {
+    let place = Place::new();
+    let file = [
+        "email,password_hash,roles\n".to_owned(),
+        format!("ada@x.example,{HASH},ops\rbob@x.example,{HASH},ops\n"), // 2
+        format!("carl@x.example,{HASH},\"admin\nops\"\n"),               // 3, 4
+        format!("dora@x.example,{HASH},ops\n"),
+    ];
+    let ran = import(&place, "people.csv", file.concat()).exits(1);
+    assert_eq!((counts(&ran), refused_lines(&ran)), ((1, 3, 0), vec![2, 3, 4]));
+    let reasons = refused(&ran);
+    assert!(reasons[0].1.contains("carriage return") && reasons[1].1.contains("a quote is not closed"), "{reasons:?}");
+    assert_eq!(emails(&place), ["dora@x.example"]);
 }
 
 #[test]

@@ -63,6 +63,18 @@ impl Place {
         Ran { code: output.status.code().expect("ended by a signal"), stdout: text(output.stdout), stderr: text(output.stderr) }
     }
 
+    /// With standard output into a pipe that nobody reads any more; gives the exit status and standard error.
+    pub fn run_unread(&self, args: &[&str], stdin: &[u8]) -> (i32, String) {
+        let (reader, unread) = std::io::pipe().unwrap();
+        drop(reader);
+        let mut command = self.command(args);
+        let mut child = command.stdin(Stdio::piped()).stdout(unread).stderr(Stdio::piped()).spawn().unwrap();
+        // It may have ended without reading any.
+        let _ = child.stdin.take().unwrap().write_all(stdin);
+        let output = child.wait_with_output().unwrap();
+        (output.status.code().unwrap(), String::from_utf8(output.stderr).unwrap())
+    }
+
     /// For those who need pipes of their own.
     pub fn command(&self, args: &[&str]) -> std::process::Command {
         let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_hallpass"));

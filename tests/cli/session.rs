@@ -72,6 +72,7 @@ fn d20_sessions_are_listed_and_one_or_all_of_them_are_ended_for_the_service_that
 #[test]
 fn a_session_or_a_person_that_is_not_there_is_a_failure() {
     on_every_store(Place::new, |place| {
+        place.run(&["migrate"]).ok();
         for id in ["01a207fb-5ab8-76ff-9093-ed951e39519b", "x", "", "01A207FB-5AB8-76FF-9093-ED951E39519B"] {
             assert!(place.run(&["session", "revoke", id]).exits(1).message().contains("no session with this id"), "{id}");
         }

@@ -128,6 +128,28 @@ fn a_reader_that_goes_away_ends_the_output_and_is_no_failure() {
 }
 
 #[test]
+fn what_is_broken_stays_so_when_nobody_reads_about_it() {
+    let place = Place::with_keys();
+    place.write("people.htpasswd", "nobody:x\n");
+    for json in [&[][..], &["--json"]] {
+        for (command, stdin) in [(&["token", "inspect"][..], "e30.e30.x"), (&["user", "import", "people.htpasswd"], "")] {
+            let (code, stderr) = place.run_unread(&[command, json].concat(), stdin.as_bytes());
+            assert_eq!(code, 1, "{command:?}: {stderr}");
+        }
+        let broken = Place::new();
+        assert_eq!(broken.run_unread(&[&["doctor"][..], json].concat(), b""), (1, String::new()));
+    }
+    let sound = Place::new();
+    assert_eq!(sound.run_unread(&["token", "inspect"], b"e30.e30."), (0, String::new()));
+    let Ok(full) = OpenOptions::new().write(true).open("/dev/full") else {
+        return eprintln!("left out: there is no /dev/full here");
+    };
+    let output = place.command(&["doctor"]).env_remove("HALLPASS__KEYS__FILE").stdout(full).output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert!(String::from_utf8(output.stderr).unwrap().starts_with("hallpass: cannot write the output"));
+}
+
+#[test]
 fn an_output_that_cannot_be_written_is_a_failure() {
     let Ok(full) = OpenOptions::new().write(true).open("/dev/full") else {
         return eprintln!("left out: there is no /dev/full here");

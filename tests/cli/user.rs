@@ -1,7 +1,7 @@
 //! Accounts, one at a time.
 
 use crate::program::Place;
-use crate::store::on_every_store;
+use crate::store::{on_every_store, sql};
 
 const PASSWORD: &str = "plum kettle orbit seven";
 
@@ -152,6 +152,64 @@ fn h13_hashes_are_exported_only_when_asked_for_and_into_a_file_of_mode_0600() {
     assert!(place.read("out.csv").starts_with("email,password_hash,") && place.read("out.csv").contains(",$2b$10$"));
     assert_eq!(place.files(), ["hallpass.db", "out.csv"]);
     place.run(&["user", "export", "--output", "nowhere/out.csv"]).exits(1);
+}
+
+#[test]
+fn h13_an_export_that_is_interrupted_leaves_no_hashes_behind() {
+    let place = Place::new();
+    let hash = "$2b$10$CCCCCCCCCCCCCCCCCCCCC.E5YPO9kmyuRGyh0XouQYb4YMJKvyOeW";
+    let people: String = (0..5000).map(|number| format!("p{number}@x.example:{hash}\n")).collect();
+    place.write("people.htpasswd", people);
+    place.run(&["user", "import", "people.htpasswd"]).ok();
+    let begun = || place.files().iter().any(|name| name.starts_with(".hallpass-"));
+    for signal in ["-TERM", "-INT", "-HUP"] {
+        // One that was faster than the signal says nothing.
+        let interrupted = (0..20).any(|_| {
+            let args = ["user", "export", "--with-hashes", "--output", "out.csv"];
+            let mut child = place.command(&args).stderr(std::process::Stdio::piped()).spawn().unwrap();
+            while !begun() && child.try_wait().unwrap().is_none() {
+                std::thread::yield_now();
+            }
+            let _ = std::process::Command::new("kill").args([signal, &child.id().to_string()]).output();
+            let output = child.wait_with_output().unwrap();
+            assert!(!begun(), "{signal}: {:?}", place.files());
+            let text = String::from_utf8(output.stderr).unwrap();
+            if output.status.success() {
+                std::fs::remove_file(place.path().join("out.csv")).unwrap();
+                return false;
+            }
+            assert_eq!((output.status.code(), text.as_str()), (Some(1), "hallpass: interrupted: out.csv was not written\n"));
+            true
+        });
+        assert!(interrupted && !place.files().contains(&"out.csv".to_owned()), "{signal}");
+    }
+}
+
+#[test]
+fn an_export_says_how_many_people_leave_a_second_factor_behind() {
+    on_every_store(Place::new, |place| {
+        for email in ["ada@example.org", "bob@example.org", "carl@example.org"] {
+            add(place, email);
+        }
+        let factor = |email: &str, confirmed: &str| {
+            sql(
+                place,
+                &format!(
+                    "INSERT INTO second_factor (account_id, secret, kid, created_at, confirmed_at, last_step, recovery_codes) \
+                     SELECT id, 'x', 'k', 1, {confirmed}, -1, '' FROM account WHERE email = '{email}'"
+                ),
+            );
+        };
+        factor("ada@example.org", "NULL");
+        assert_eq!(place.run(&["user", "export"]).ok().stderr, "", "begun is not confirmed");
+        factor("bob@example.org", "1");
+        for args in [&["user", "export"][..], &["user", "export", "--json", "--output", "out.jsonl"]] {
+            assert!(place.run(args).ok().message().contains("people with one: 1."), "{args:?}");
+        }
+    });
+    for command in ["import", "export"] {
+        assert!(Place::new().run(&["user", command, "--help"]).ok().stdout.contains("Second factors"), "{command}");
+    }
 }
 
 #[test]
