@@ -46,7 +46,7 @@ pub(super) fn run(config: &Config, kid: &str, force: bool, now: i64) -> Result<O
     }
     let next = (index == 0).then(|| {
         format!(
-            "its tokens are refused, and people log in again, as soon as every replica has read the file (each logs \"keys.file read again\" with fingerprint {fingerprint}); SIGHUP makes one read at once"
+            "its tokens are refused, and people log in again, as soon as every replica has read the file (each logs \"keys.file read again\" with fingerprint {fingerprint}); SIGHUP makes one read at once, and a restart before that loses the second factors that it has sealed under {kid} meanwhile"
         )
     });
     Ok(Outcome { action: "retired", kid: kid.to_owned(), signs, fingerprint, next })
