@@ -313,6 +313,7 @@ fn the_commands_tell_what_comes_next_how_old_keys_are_and_when_it_is_too_early()
     assert!(added.contains("fingerprint") && added.contains("`hallpass key rotate` once more"), "{added}");
     let promoted = place.run(&["key", "rotate"]).ok().stdout;
     assert!(promoted.contains("wait 125 s") && promoted.contains(&format!("`hallpass key retire {old}`")), "{promoted}");
+    place.run(&["migrate"]).ok();
     let ran = place.run(&["key", "retire", &old]).ok();
     assert!(ran.stderr.contains("s earlier than"), "{ran:?}");
     place.write("keys.json", place.read("keys.json").replace("\"iat\"", "\"made\""));
