@@ -48,7 +48,7 @@ impl Tokens {
     /// # Errors
     /// None for rings that were read from settings: they have a first key.
     pub fn new(ring: &KeyRing, access_keys: SharedKeyRing, verifier: Verifier) -> Result<Self, UnusableKey> {
-        let keyed = Keyed::new(ring, &access_keys.current(), Addresses::new(ring)?)?;
+        let keyed = Keyed::new(ring, &access_keys.current(), Addresses::new(ring)?, SealingKeys::new(ring))?;
         Ok(Self {
             keys: Arc::new(ArcSwap::from_pointee(keyed)),
             access_keys,
@@ -64,12 +64,14 @@ impl Tokens {
         self.keys.load_full()
     }
 
-    /// Goes on with these rings. From here on the tokens of keys that are in them no more are refused, whatever kind they are of.
+    /// Goes on with these rings. From here on the tokens of keys that are in them no more are refused, whatever kind they are of. Second
+    /// factors that such a key has sealed still open, so that they can be sealed anew.
     ///
     /// # Errors
     /// None for rings that were read from settings. Then nothing has changed.
     pub fn replace(&self, ring: &KeyRing, access_keys: KeyRing) -> Result<(), UnusableKey> {
-        let keyed = Keyed::new(ring, &access_keys, self.keys().addresses.under(ring)?)?;
+        let before = self.keys();
+        let keyed = Keyed::new(ring, &access_keys, before.addresses.under(ring)?, before.sealing.followed_by(ring))?;
         // In this order: what is signed can be verified at every moment.
         self.access_keys.replace(access_keys);
         self.keys.store(Arc::new(keyed));
@@ -84,13 +86,7 @@ impl Tokens {
 }
 
 impl Keyed {
-    fn new(ring: &KeyRing, access_keys: &KeyRing, addresses: Addresses) -> Result<Self, UnusableKey> {
-        Ok(Self {
-            signer: Signer::new(access_keys)?,
-            refresh: RefreshKeys::new(ring),
-            sealing: SealingKeys::new(ring),
-            addresses,
-            summary: ring.summary(),
-        })
+    fn new(ring: &KeyRing, access_keys: &KeyRing, addresses: Addresses, sealing: SealingKeys) -> Result<Self, UnusableKey> {
+        Ok(Self { signer: Signer::new(access_keys)?, refresh: RefreshKeys::new(ring), sealing, addresses, summary: ring.summary() })
     }
 }

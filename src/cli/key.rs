@@ -16,6 +16,9 @@ use crate::config::{Config, Section};
 /// How much longer than a token can live an old key is kept, for replicas that read the file late.
 const MARGIN_SECONDS: u64 = 60;
 
+/// How old a key is, in seconds, before every replica is likely to have read it: a kubelet takes a minute or so to bring a file.
+const SETTLED_SECONDS: i64 = 120;
+
 /// How long after another key began to sign a token of the old one may still be in use, in seconds.
 pub(super) fn wait_before_retiring(config: &Config) -> u64 {
     config.token.access_ttl.as_secs() + config.token.leeway.as_secs() + MARGIN_SECONDS
@@ -157,6 +160,7 @@ fn rotate(file: KeyFile, config: &Config, now: i64) -> Result<Outcome, Error> {
     let mut keys: Vec<Value> = file.keys().map(Entry::to_jwk).collect();
     let newest = newest(&file);
     let (signs, kid) = (kid_at(&keys, 0), kid_at(&keys, newest));
+    let made_at = file.keys().nth(newest).and_then(|key| key.created_at());
     if newest == 0 {
         let mut added = key_file::new_key(None, now)?;
         // Later than every other key's, whatever the clocks of those who made them said: the order of steps hangs on it.
@@ -174,11 +178,21 @@ fn rotate(file: KeyFile, config: &Config, now: i64) -> Result<Outcome, Error> {
     promoted[SIGNS_AT] = now.into();
     keys.insert(0, promoted);
     let fingerprint = file.save(keys)?;
+    warn_if_fresh(&kid, made_at, now);
     let wait = wait_before_retiring(config);
     let next = format!(
         "when every replica has read the file again (fingerprint {fingerprint}), wait {wait} s (the life of a token, the leeway and a minute), or sessions.idle_timeout to keep sessions that are not refreshed meanwhile, and run `hallpass key retire {signs}`"
     );
     Ok(Outcome { action: "promoted", signs: kid.clone(), kid, fingerprint, next: Some(next) })
+}
+
+fn warn_if_fresh(kid: &str, made_at: Option<i64>, now: i64) {
+    let Some(age) = made_at.map(|made_at| now.saturating_sub(made_at).max(0)) else { return };
+    if age < SETTLED_SECONDS {
+        output::message(format_args!(
+            "hallpass: {kid} signs {age} s after it was made: replicas and others that have not read it yet refuse its tokens until they do, so send SIGHUP to each replica that has not logged the new fingerprint"
+        ));
+    }
 }
 
 /// The place of the key that was made last. Of keys whose age is not known the first counts.

@@ -46,7 +46,7 @@ pub(super) fn run(config: &Config, kid: &str, force: bool, now: i64) -> Result<O
     }
     let next = (index == 0).then(|| {
         format!(
-            "its tokens are refused, and people log in again, as soon as every replica has read the file (each logs \"keys.file read again\" with fingerprint {fingerprint}); SIGHUP makes one read at once"
+            "its tokens are refused, and people log in again, as soon as every replica has read the file (each logs \"keys.file read again\" with fingerprint {fingerprint}); SIGHUP makes one read at once, and a restart before that loses the second factors that it has sealed under {kid} meanwhile"
         )
     });
     Ok(Outcome { action: "retired", kid: kid.to_owned(), signs, fingerprint, next })
@@ -59,16 +59,10 @@ fn ring_of<'a>(keys: impl Iterator<Item = &'a Value>) -> Result<KeyRing, Error> 
 
 /// Without the key nobody opens what it has sealed, ever.
 fn keep_second_factors(config: &Config, ring: &KeyRing, kid: &str, force: bool) -> Result<(), Error> {
-    if !Database::exists(config.database.url.expose()) {
-        output::message(format_args!(
-            "hallpass: there is no database where database.url says, so no second factor was sealed anew: what {kid} has sealed elsewhere, only recovery codes stand in for"
-        ));
-        return Ok(());
-    }
-    let lost = match seal_anew(config, ring, kid) {
+    let lost = match look_and_seal(config, ring, kid) {
         Ok(0) => return Ok(()),
         Ok(left) => format!("{left} second factors are sealed under it and cannot be sealed anew"),
-        Err(error) => format!("second factors that it has sealed cannot be sealed anew: {}", error.sentence().unwrap_or("no reason given")),
+        Err(reason) => format!("second factors that it has sealed cannot be sealed anew: {reason}"),
     };
     if !force {
         return Err(Error::failed(format!(
@@ -77,6 +71,15 @@ fn keep_second_factors(config: &Config, ring: &KeyRing, kid: &str, force: bool) 
     }
     output::message(format_args!("hallpass: {lost}: their owners need a recovery code"));
     Ok(())
+}
+
+/// [`seal_anew`], or why it cannot be done. A database that is elsewhere must not pass for one that holds no second factors.
+fn look_and_seal(config: &Config, ring: &KeyRing, kid: &str) -> Result<i64, String> {
+    if !Database::exists(config.database.url.expose()) {
+        let reason = "there is no database where database.url says: set HALLPASS__DATABASE__URL to the address that the service has";
+        return Err(reason.to_owned());
+    }
+    seal_anew(config, ring, kid).map_err(|error| error.sentence().unwrap_or("no reason given").to_owned())
 }
 
 /// Seals anew whatever the first key of the ring has not sealed, and counts what is still sealed under the one that goes.

@@ -1,7 +1,8 @@
 //! Secrets that must be kept and read again, sealed (AES-256-GCM) under keys derived from those of the ring.
 //!
-//! The database holds what is sealed, and never the key. The first key of the ring seals, all of them open. What is sealed for one thing does
-//! not open as another's: the name of what it is about is authenticated with it.
+//! The database holds what is sealed, and never the key. The first key of the ring seals, all of them open, and so do those that were in the
+//! rings of this process before. What is sealed for one thing does not open as another's: the name of what it is about is authenticated with
+//! it.
 
 use std::fmt;
 use std::sync::Arc;
@@ -11,12 +12,16 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use zeroize::Zeroizing;
 
-use super::key::KeyRing;
+use super::key::{KeyRing, MAX_KEYS};
+
+/// How many keys of earlier rings still open: as many as one ring has at most.
+const FORMER: usize = MAX_KEYS;
 
 /// What seals and opens.
 #[derive(Clone)]
 pub struct SealingKeys(Arc<[SealingKey]>);
 
+#[derive(Clone, PartialEq, Eq)]
 struct SealingKey {
     kid: String,
     bytes: Zeroizing<[u8; 32]>,
@@ -34,8 +39,19 @@ pub struct Sealed {
 impl SealingKeys {
     /// The keys derived from those of this ring, in its order.
     pub fn new(ring: &KeyRing) -> Self {
-        let derived = ring.keys().map(|key| SealingKey { kid: key.kid().to_owned(), bytes: key.derive_bytes("hallpass second factor") });
-        Self(derived.collect())
+        Self(derived(ring).collect())
+    }
+
+    /// Those of this ring, which takes the place of the one before it. The keys that go still open, and never seal.
+    ///
+    /// Replicas read a file at different moments. One that is late goes on sealing under a key that is already gone from the file: what it
+    /// has sealed must not be lost, and whoever held that key can bring it under the first one of today. Only the latest few are kept.
+    #[must_use]
+    pub fn followed_by(&self, ring: &KeyRing) -> Self {
+        let mut keys: Vec<SealingKey> = derived(ring).collect();
+        let former: Vec<SealingKey> = self.0.iter().filter(|key| !keys.contains(key)).take(FORMER).cloned().collect();
+        keys.extend(former);
+        Self(keys.into())
     }
 
     /// Seals under the first key. `about` is what the secret belongs to. `None` without a key or random numbers.
@@ -49,15 +65,10 @@ impl SealingKeys {
         Some(Sealed { kid: key.kid.clone(), text })
     }
 
-    /// Opens what was sealed about the same thing, by whichever key of the ring it was.
+    /// Opens what was sealed about the same thing, by whichever key it was.
     pub fn open(&self, sealed: &Sealed, about: &str) -> Option<Zeroizing<Vec<u8>>> {
-        let key = self.0.iter().find(|key| key.kid == sealed.kid)?;
-        let bytes = URL_SAFE_NO_PAD.decode(&sealed.text).ok()?;
-        let (nonce, ciphertext) = bytes.split_first_chunk::<NONCE_LEN>()?;
-        let mut opened = Zeroizing::new(ciphertext.to_vec());
-        let length = key.cipher()?.open_in_place(Nonce::from(nonce), Aad::from(about), &mut opened).ok()?.len();
-        opened.truncate(length);
-        Some(opened)
+        // A name that was given to another key since has two.
+        self.0.iter().filter(|key| key.kid == sealed.kid).find_map(|key| key.open(sealed, about))
     }
 
     /// The `kid` of the key that seals.
@@ -71,7 +82,20 @@ impl SealingKeys {
     }
 }
 
+fn derived(ring: &KeyRing) -> impl Iterator<Item = SealingKey> {
+    ring.keys().map(|key| SealingKey { kid: key.kid().to_owned(), bytes: key.derive_bytes("hallpass second factor") })
+}
+
 impl SealingKey {
+    fn open(&self, sealed: &Sealed, about: &str) -> Option<Zeroizing<Vec<u8>>> {
+        let bytes = URL_SAFE_NO_PAD.decode(&sealed.text).ok()?;
+        let (nonce, ciphertext) = bytes.split_first_chunk::<NONCE_LEN>()?;
+        let mut opened = Zeroizing::new(ciphertext.to_vec());
+        let length = self.cipher()?.open_in_place(Nonce::from(nonce), Aad::from(about), &mut opened).ok()?.len();
+        opened.truncate(length);
+        Some(opened)
+    }
+
     /// Made for each use: a second factor is asked for rarely, and a service that has none never touches the cipher.
     fn cipher(&self) -> Option<RandomizedNonceKey> {
         // Refuses only a key of another length.
@@ -97,12 +121,16 @@ mod tests {
     use super::*;
 
     fn keys(of: &[u8]) -> SealingKeys {
+        SealingKeys::new(&ring(of))
+    }
+
+    fn ring(of: &[u8]) -> KeyRing {
         let jwk = |first: &u8| {
             let bytes: Vec<u8> = (0..32).map(|index| first.wrapping_add(index * 7)).collect();
             format!(r#"{{"kty":"oct","alg":"HS256","kid":"k{first}","k":"{}"}}"#, URL_SAFE_NO_PAD.encode(bytes))
         };
         let set = format!(r#"{{"keys":[{}]}}"#, of.iter().map(jwk).collect::<Vec<_>>().join(","));
-        SealingKeys::new(&KeyRing::from_jwk_set(&set).unwrap())
+        KeyRing::from_jwk_set(&set).unwrap()
     }
 
     fn open(keys: &SealingKeys, sealed: &Sealed, about: &str) -> Option<Vec<u8>> {
@@ -127,6 +155,26 @@ mod tests {
         assert_eq!(open(&keys(&[2]), &sealed, "usr_a"), None);
         // The same name over other bytes.
         assert_eq!(open(&keys(&[3]), &Sealed { kid: "k3".into(), ..sealed }, "usr_a"), None);
+    }
+
+    #[test]
+    fn a_key_that_has_left_the_ring_of_a_process_opens_what_others_seal_under_it_and_never_seals() {
+        let replaced = keys(&[1, 2]).followed_by(&ring(&[2]));
+        let late = keys(&[1, 2]).seal(b"the secret", "usr_a").unwrap();
+        assert_eq!(open(&replaced, &late, "usr_a").unwrap(), b"the secret");
+        assert_eq!(replaced.seal(b"x", "usr_a").unwrap().kid, "k2");
+        assert!(replaced.is_current("k2") && !replaced.is_current("k1"));
+    }
+
+    #[test]
+    fn of_earlier_rings_the_latest_keys_are_kept_each_once_and_few_of_them() {
+        let mut replaced = keys(&[1]);
+        for next in 2..=8 {
+            replaced = replaced.followed_by(&ring(&[next, next - 1])).followed_by(&ring(&[next]));
+        }
+        assert_eq!(replaced.0.iter().map(|key| key.kid.as_str()).collect::<Vec<_>>(), ["k8", "k7", "k6", "k5", "k4", "k3"]);
+        // A key that comes back is one of the ring again.
+        assert!(replaced.followed_by(&ring(&[7, 8])).is_current("k7"));
     }
 
     #[test]

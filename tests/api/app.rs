@@ -53,6 +53,8 @@ pub struct Running {
     pub ops: Option<SocketAddr>,
     pub authority: Authority,
     pub handle: ServerHandle,
+    /// Reads its files again, for as long as somebody runs it.
+    pub reload: serve::Reload,
 }
 
 async fn run(config: &Config, clock: &TestClock) -> Running {
@@ -63,10 +65,10 @@ async fn run(config: &Config, clock: &TestClock) -> Running {
     feed.poll().await.unwrap();
     readiness.heard();
     actix_web::rt::spawn(feed.run(move || readiness.heard()));
-    let (address, authority, handle) = (service.address, service.authority, service.server.handle());
+    let (address, authority, reload, handle) = (service.address, service.authority, service.reload, service.server.handle());
     let ops = service.ops.map(|ops| (ops.address, drop(actix_web::rt::spawn(ops.server))).0);
     actix_web::rt::spawn(service.server);
-    Running { address, ops, authority, handle }
+    Running { address, ops, authority, handle, reload }
 }
 
 impl TestApp {
@@ -83,7 +85,7 @@ impl TestApp {
         let mut config = config(&url);
         adjust(&mut config);
         let clock = TestClock::at(1_800_000_000);
-        let Running { address, ops, authority, handle } = run(&config, &clock).await;
+        let Running { address, ops, authority, handle, .. } = run(&config, &clock).await;
         let client = Client::builder().timeout(Duration::from_secs(30)).build().unwrap();
         let app = Self { address, ops, clock, authority, client, proxy, config, handle, folder };
         app.add(EMAIL, PASSWORD).await;

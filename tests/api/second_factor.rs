@@ -3,8 +3,9 @@
 use std::collections::HashSet;
 
 use futures_util::future::join_all;
-use hallpass::authority::{Password, accounts::NewPasswords};
+use hallpass::authority::{Password, accounts::NewPasswords, resealing};
 use hallpass::store::second_factor;
+use hallpass::token::sealing::SealingKeys;
 use reqwest::header::{CACHE_CONTROL, WWW_AUTHENTICATE};
 use serde_json::{Value, json};
 
@@ -338,6 +339,45 @@ on_each_store! {
         for replica in [before, during, after] {
             replica.handle.stop(false).await;
         }
+    }
+
+    async fn g16_what_a_replica_seals_under_a_key_that_is_gone_from_the_file_already_is_not_lost_when_it_reads_the_file(app: TestApp) {
+        let key = |kid: &str, text: &str| json!({ "kty": "oct", "alg": "HS256", "kid": kid, "k": text });
+        let (leaked, next) = (key("leaked", "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8"), key("next", "ICEiIyQlJicoKSorLC0uLzAxMjM0NTY3ODk6Ozw9Pj8"));
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("keys.json");
+        std::fs::write(&file, json!({ "keys": [leaked, next] }).to_string()).unwrap();
+        let settings = hallpass::config::Keys { file: Some(file.clone()), secret: None };
+        let late = app.replica(|config| config.keys = settings).await;
+        let post = async |path: &str, token: &str, body: Value| {
+            let response = app.client.post(format!("http://{}{path}", late.address)).bearer_auth(token).json(&body).send().await.unwrap();
+            (response.status().as_u16(), response.json::<Value>().await.unwrap())
+        };
+        let credentials = |otp: &str| json!({ "email": EMAIL, "password": PASSWORD, "otp": otp });
+        let session = post("/login", "", credentials("")).await.1;
+        let token = text(&session, "access_token");
+        let device = Device::read(&text(&post("/account/otp", &token, json!({})).await.1, "secret"));
+        assert_eq!(post("/account/otp/confirm", &token, json!({ "otp": device.code(&app, 0) })).await.0, 200);
+        // As `key retire` leaves it, and as the late replica then does.
+        let ring = |keys: Value| hallpass::token::KeyRing::from_jwk_set(&json!({ "keys": keys }).to_string()).unwrap();
+        let retiring = SealingKeys::new(&ring(json!([next, leaked])));
+        resealing::reseal(app.authority.database(), &retiring, 100).await.unwrap();
+        assert_eq!(row(&app, &session).await.secret.kid, "next");
+        std::fs::write(&file, json!({ "keys": [next] }).to_string()).unwrap();
+        app.clock.advance(30);
+        assert_eq!(post("/login", "", credentials(&device.code(&app, 0))).await.0, 200);
+        assert_eq!(row(&app, &session).await.secret.kid, "leaked");
+
+        let reload = actix_web::rt::spawn(late.reload.run());
+        while late.authority.key_summary().signs != "next" {
+            tokio::task::yield_now().await;
+        }
+        reload.abort();
+        assert!(!late.authority.reseal_second_factors(100).await.unwrap());
+        assert_eq!(row(&app, &session).await.secret.kid, "next");
+        app.clock.advance(30);
+        assert_eq!(post("/login", "", credentials(&device.code(&app, 0))).await.0, 200);
+        late.handle.stop(false).await;
     }
 
     async fn l20_a_damaged_second_factor_lets_nobody_in_without_it(app: TestApp) {

@@ -61,9 +61,43 @@ fn k16_a_rotation_adds_then_promotes_and_the_old_key_can_be_retired() {
     assert!(next.contains("365 s") && next.contains(&format!("`hallpass key retire {old}`")), "{next}");
     assert_eq!(listed(&place), [(new.clone(), true), (old.clone(), false)]);
 
+    place.run(&["migrate"]).ok();
     place.run(&["key", "retire", &old]).ok();
     assert_eq!(listed(&place), [(new, true)]);
     assert_eq!(rotate(&place)["action"], "added", "the next rotation begins anew");
+}
+
+#[test]
+fn a_key_that_signs_before_replicas_can_have_read_it_is_warned_about_and_an_older_one_is_not() {
+    let place = Place::with_keys();
+    // Every key as if it had been made this long before it was.
+    let age = |seconds: i64| {
+        let mut set: Value = serde_json::from_str(&place.read("keys.json")).unwrap();
+        for key in set["keys"].as_array_mut().unwrap() {
+            key["iat"] = (key["iat"].as_i64().unwrap() - seconds).into();
+        }
+        place.write("keys.json", set.to_string());
+    };
+    assert_eq!(place.run(&["key", "rotate"]).ok().stderr, "");
+    let ran = place.run(&["key", "rotate"]).ok();
+    assert!(ran.message().contains("s after it was made") && ran.message().contains("SIGHUP"), "{ran:?}");
+    assert_eq!(place.run(&["key", "rotate"]).ok().stderr, "");
+    age(150);
+    assert_eq!(place.run(&["key", "rotate"]).ok().stderr, "");
+}
+
+#[test]
+fn a_key_stays_when_there_is_no_database_that_could_tell_what_it_has_sealed() {
+    let place = Place::with_keys();
+    let old = listed(&place).remove(0).0;
+    rotate(&place);
+    rotate(&place);
+    let ran = place.run(&["key", "retire", &old]).exits(1);
+    assert!(ran.message().contains("the key stays") && ran.message().contains("HALLPASS__DATABASE__URL"), "{ran:?}");
+    assert_eq!(listed(&place).len(), 2);
+    let ran = place.run(&["key", "retire", &old, "--force"]).ok();
+    assert!(ran.message().contains("recovery code"), "{ran:?}");
+    assert_eq!(listed(&place).len(), 1);
 }
 
 #[test]
@@ -172,6 +206,7 @@ fn k6_a_keys_file_of_another_user_is_warned_about_and_stays_theirs_when_it_is_ch
 #[test]
 fn key_material_is_printed_by_generate_and_export_only() {
     let place = Place::with_keys();
+    place.run(&["migrate"]).ok();
     let mut printed = String::new();
     let old = listed(&place).remove(0).0;
     for args in [

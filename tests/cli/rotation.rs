@@ -311,8 +311,11 @@ fn the_commands_tell_what_comes_next_how_old_keys_are_and_when_it_is_too_early()
     let old = text(&keys[0], "kid");
     let added = place.run(&["key", "rotate"]).ok().stdout;
     assert!(added.contains("fingerprint") && added.contains("`hallpass key rotate` once more"), "{added}");
-    let promoted = place.run(&["key", "rotate"]).ok().stdout;
+    let promoted = place.run(&["key", "rotate"]).ok();
+    assert!(promoted.message().contains("s after it was made"), "{promoted:?}");
+    let promoted = promoted.stdout;
     assert!(promoted.contains("wait 125 s") && promoted.contains(&format!("`hallpass key retire {old}`")), "{promoted}");
+    place.run(&["migrate"]).ok();
     let ran = place.run(&["key", "retire", &old]).ok();
     assert!(ran.stderr.contains("s earlier than"), "{ran:?}");
     place.write("keys.json", place.read("keys.json").replace("\"iat\"", "\"made\""));
