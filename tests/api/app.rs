@@ -212,7 +212,7 @@ pub fn config(url: &str) -> Config {
 }
 
 /// A new database behind a proxy, on the server that the environment names.
-async fn postgres() -> Option<(String, Proxy)> {
+pub async fn postgres() -> Option<(String, Proxy)> {
     #[allow(clippy::disallowed_methods, reason = "not a setting of hallpass: where the tests find a server")]
     let Ok(server) = std::env::var("HALLPASS_TEST_POSTGRES") else {
         eprintln!("left out: PostgreSQL, since HALLPASS_TEST_POSTGRES names no server");

@@ -86,6 +86,10 @@ on_each_store! {
                 assert_eq!(response.headers()["allow"], allow, "{method} {path}");
                 assert!(!response.text().await.unwrap().contains("echo-me"));
             }
+            // No client lets us ask for this.
+            let answer = app.raw(format!("CONNECT {path} HTTP/1.1\r\nhost: x\r\nx-secret: echo-me\r\nconnection: close\r\n\r\n")).await;
+            assert_eq!(crate::raw::status(&answer), 405, "CONNECT {path}: {answer}");
+            assert!(answer.contains(&format!("allow: {allow}\r\n")) && !answer.contains("echo-me"), "CONNECT {path}: {answer}");
         }
     }
 

@@ -2,6 +2,10 @@
 
 use std::time::{Duration, Instant};
 
+use hallpass::clock::Clock;
+use hallpass::store::Email;
+use hallpass::store::account::{self, NewAccount};
+use hallpass::token::{Claims, Signer, claims::Login};
 use serde_json::Value;
 
 use crate::app::{EMAIL, PASSWORD, Store, TestApp, on_each_store};
@@ -128,19 +132,85 @@ on_each_store! {
     }
 }
 
+/// A service as the program runs it, over a store that is not there.
+struct Storeless {
+    address: std::net::SocketAddr,
+    authority: hallpass::authority::Authority,
+    handle: actix_web::dev::ServerHandle,
+    running: actix_web::rt::task::JoinHandle<Result<(), hallpass::serve::Error>>,
+    /// What any replica with its keys would have issued.
+    token: String,
+}
+
+impl Storeless {
+    fn start(url: &str) -> Self {
+        let mut config = crate::app::config(url);
+        config.server.workers = 1;
+        let now = Clock::System.now();
+        let login = Login { sid: "01a207fb-5ab8-76ff-9093-ed951e39519b", auth_time: now, amr: &["pwd"], acr: "1", roles: &[] };
+        let claims = Claims {
+            iss: &config.token.issuer,
+            sub: "usr_1",
+            aud: &config.token.audience,
+            exp: now + 300,
+            iat: now,
+            jti: "1",
+            client_id: "hallpass",
+            scope: "",
+            login: Some(login),
+        };
+        let token = Signer::new(&hallpass::serve::key_ring(&config).unwrap()).unwrap().sign(&claims).unwrap();
+        let service = hallpass::serve::service(&config, Clock::System).unwrap();
+        let (address, authority, handle) = (service.address, service.authority.clone(), service.server.handle());
+        Self { address, authority, handle, running: actix_web::rt::spawn(service.run()), token }
+    }
+
+    async fn status(&self, path: &str, token: &str) -> u16 {
+        let request = reqwest::Client::new().get(format!("http://{}{path}", self.address));
+        let request = if token.is_empty() { request } else { request.bearer_auth(token) };
+        request.send().await.unwrap().status().as_u16()
+    }
+
+    async fn verifies_and_is_not_ready(&self) {
+        let forged = format!("{}x", self.token);
+        assert_eq!((self.status("/me", &self.token).await, self.status("/auth/verify", &self.token).await), (200, 200));
+        assert_eq!((self.status("/me", "").await, self.status("/me", &forged).await), (401, 401));
+        assert_eq!((self.status("/livez", "").await, self.status("/readyz", "").await), (200, 503));
+    }
+
+    async fn stop(self) {
+        self.handle.stop(false).await;
+        self.running.await.unwrap().unwrap();
+    }
+}
+
 #[actix_web::test]
 async fn l4_a_database_that_is_down_at_the_start_keeps_nobody_from_being_verified() {
-    use hallpass::clock::Clock;
+    let service = Storeless::start("postgres://nobody@127.0.0.1:1/nowhere?sslmode=disable");
+    service.verifies_and_is_not_ready().await;
+    service.stop().await;
+}
 
-    let mut config = crate::app::config("postgres://nobody@127.0.0.1:1/nowhere?sslmode=disable");
-    config.server.workers = 1;
-    let service = hallpass::serve::service(&config, Clock::System).unwrap();
-    let (address, handle) = (service.address, service.server.handle());
-    let running = actix_web::rt::spawn(service.run());
-    let status = async |path: &str| reqwest::get(format!("http://{address}{path}")).await.unwrap().status().as_u16();
-    assert_eq!((status("/livez").await, status("/readyz").await, status("/me").await), (200, 503, 401));
-    handle.stop(false).await;
-    running.await.unwrap().unwrap();
+#[actix_web::test]
+async fn l4_a_service_that_was_started_without_its_database_is_ready_once_it_comes() {
+    let Some((url, proxy)) = crate::app::postgres().await else { return };
+    proxy.cut();
+    let service = Storeless::start(&url);
+    service.verifies_and_is_not_ready().await;
+    proxy.pass();
+    let until = Instant::now() + Duration::from_secs(60);
+    while service.status("/readyz", "").await != 200 {
+        assert!(Instant::now() < until, "it must come up without a restart");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    // The schema is there, and it is of use.
+    let email = Email::parse(EMAIL).unwrap();
+    let new = NewAccount { email, password_hash: None, scope: String::new(), roles: Vec::new() };
+    account::insert(service.authority.database(), new, Clock::System.now()).await.unwrap();
+    let login = reqwest::Client::new().post(format!("http://{}/login", service.address));
+    let login = login.json(&serde_json::json!({ "email": EMAIL, "password": PASSWORD })).send().await.unwrap();
+    assert_eq!((login.status().as_u16(), service.status("/me", &service.token).await), (401, 200));
+    service.stop().await;
 }
 
 #[actix_web::test]
