@@ -35,7 +35,7 @@ impl Program {
             .env("HALLPASS__SERVER__LISTEN", &address)
             .env("HALLPASS__SERVER__OPS_LISTEN", &ops)
             .env("HALLPASS__TOKEN__ISSUER", crate::app::ISSUER)
-            .env("HALLPASS__KEYS__SECRET", "base64url:U3BoaW54IG9mIGJsYWNrIHF1YXJ0eiwganVkZ2UgbXkgdm93IDQy")
+            .env("HALLPASS__KEYS__SECRET", "base64url:C1Sd5i94wQpTnOUud8AJUpvkLXa_CFGa4yx1vgdQmeIrdL0GT5jh")
             .env("HALLPASS__PASSWORD__BCRYPT_COST", "10")
             .env("HALLPASS__PASSWORD__QUEUE_TIMEOUT", "30s")
             .env("RUST_LOG", "info")
