@@ -240,22 +240,32 @@ pub fn exchange(address: &str, head: &str, body: &str) -> (u16, String) {
     (head.split(' ').nth(1).unwrap().parse().unwrap(), body.to_owned())
 }
 
-/// The same, or nothing where nobody answers, or not to the end.
-pub fn try_exchange(address: &str, head: &str, body: &str) -> Option<(u16, String)> {
-    let answer = try_answer(address, head, body).ok()?;
-    let (head, body) = answer.split_once("\r\n\r\n")?;
-    Some((head.split(' ').nth(1)?.parse().ok()?, body.to_owned()))
+/// The same, or as much as came of an answer that did not come to its end: nothing where the connection was refused.
+pub fn try_exchange(address: &str, head: &str, body: &str) -> Result<(u16, String), String> {
+    let answer = try_answer(address, head, body).map_err(|(came, _)| came)?;
+    let whole = |answer: &str| {
+        let (head, body) = answer.split_once("\r\n\r\n")?;
+        let length = head.to_ascii_lowercase().split_once("\r\ncontent-length: ")?.1.split("\r\n").next()?.parse::<usize>().ok()?;
+        let status: u16 = head.split(' ').nth(1)?.parse().ok()?;
+        (body.len() == length).then(|| (status, body.to_owned()))
+    };
+    whole(&answer).ok_or(answer)
 }
 
 fn answer(address: &str, head: &str, body: &str) -> String {
     try_answer(address, head, body).unwrap()
 }
 
-fn try_answer(address: &str, head: &str, body: &str) -> std::io::Result<String> {
-    let mut stream = TcpStream::connect(address)?;
-    stream.set_read_timeout(Some(LIMIT))?;
-    stream.write_all(format!("{head}Host: {address}\r\nConnection: close\r\n\r\n{body}").as_bytes())?;
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer)?;
-    Ok(answer)
+/// All that comes back. Where that ends in an error, what had come before.
+fn try_answer(address: &str, head: &str, body: &str) -> Result<String, (String, std::io::Error)> {
+    let mut answer = Vec::new();
+    let mut ask = || {
+        let mut stream = TcpStream::connect(address)?;
+        stream.set_read_timeout(Some(LIMIT))?;
+        stream.write_all(format!("{head}Host: {address}\r\nConnection: close\r\n\r\n{body}").as_bytes())?;
+        stream.read_to_end(&mut answer)
+    };
+    let outcome = ask();
+    let answer = String::from_utf8(answer).unwrap();
+    outcome.map(|_| answer.clone()).map_err(|error| (answer, error))
 }

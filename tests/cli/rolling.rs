@@ -25,32 +25,40 @@ fn start(place: &Place) -> Service {
     service
 }
 
-fn post(address: &str, path: &str, body: &Value) -> Option<(u16, Value)> {
+fn post(address: &str, path: &str, body: &Value) -> Result<(u16, Value), String> {
     let body = body.to_string();
     let head = format!("POST {path} HTTP/1.1\r\nContent-Type: application/json\r\nContent-Length: {}\r\n", body.len());
     let (status, body) = try_exchange(address, &head, &body)?;
-    Some((status, serde_json::from_str(&body).ok()?))
+    Ok((status, serde_json::from_str(&body).map_err(|_| body)?))
 }
 
-/// A person's client: it refreshes, now here and now there, and asks again elsewhere when it got no answer or 503.
+/// A person's client: it refreshes, now here and now there, and asks again elsewhere when it is told 503.
+///
+/// It also asks again when a connection ended without a byte, but only at a replica that nobody is sent to any more. Who was given its address
+/// a moment before that connects to a port that is just being closed: what the kernel has accepted for it and it has not is refused or reset,
+/// and nobody but the kernel could do otherwise. A request that was taken on is answered, which N1 shows.
 fn work(addresses: &Mutex<Vec<String>>, stop: &AtomicBool, refreshes: &AtomicUsize, wrong: &Mutex<Vec<String>>) {
     let address = |at: usize| {
         let addresses = addresses.lock().unwrap();
         addresses[at % addresses.len()].clone()
     };
+    let is_replaced = |address: &String| !addresses.lock().unwrap().contains(address);
     let mut body = json!({ "email": EMAIL, "password": PASSWORD });
     let mut path = "/login";
     for at in 0.. {
         if stop.load(Ordering::Relaxed) {
             return;
         }
-        match post(&address(at), path, &body) {
-            Some((200, tokens)) => {
+        let address = address(at);
+        match post(&address, path, &body) {
+            Ok((200, tokens)) => {
                 (path, body) = ("/refresh", json!({ "refresh_token": tokens["refresh_token"] }));
                 refreshes.fetch_add(1, Ordering::Relaxed);
             }
-            Some((503, _)) | None => {}
-            Some((status, problem)) => return wrong.lock().unwrap().push(format!("{path}: {status} {problem}")),
+            Ok((503, _)) => {}
+            Ok((status, problem)) => return wrong.lock().unwrap().push(format!("{path}: {status} {problem}")),
+            Err(came) if came.is_empty() && is_replaced(&address) => {}
+            Err(came) => return wrong.lock().unwrap().push(format!("{path}: cut after {came:?}")),
         }
     }
 }
@@ -72,7 +80,10 @@ fn n5_replicas_are_replaced_one_after_the_other_and_nobody_is_logged_out() {
                 let fresh = start(place);
                 addresses.lock().unwrap()[replica].clone_from(&fresh.address);
                 let (code, log) = std::mem::replace(old, fresh).stop();
-                assert!(code == 0 && !log.contains(r#""level":"ERROR""#), "{code}: {log}");
+                // The HTTP library's own complaint about a connection that came when its last worker had gone.
+                let is_late = |line: &&str| line.contains(r#""target":"actix_server::accept","message":"No workers""#);
+                let error = log.lines().filter(|line| !is_late(line)).find(|line| line.contains(r#""level":"ERROR""#));
+                assert_eq!((code, error), (0, None));
                 while refreshes.load(Ordering::Relaxed) < before + 40 && wrong.lock().unwrap().is_empty() {
                     std::thread::sleep(Duration::from_millis(20));
                 }
