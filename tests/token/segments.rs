@@ -163,3 +163,43 @@ fn b17_m5_a_token_may_have_8192_bytes_and_not_one_more() {
     assert_eq!(refused("x".repeat(MAX_TOKEN_BYTES + 1)), TooLong);
     assert_eq!(refused("x".repeat(MAX_TOKEN_BYTES)), NotThreeSegments);
 }
+
+#[test]
+fn a49_after_every_change_of_a_byte_the_good_token_passes() {
+    let token = good();
+    for at in 0..token.len() {
+        let mut changed = token.clone().into_bytes();
+        changed[at] = if changed[at] == b'A' { b'B' } else { b'A' };
+        refused(changed);
+    }
+}
+
+/// Structure, and no clock, shows that it takes the same time; see `main.rs`.
+#[test]
+fn a50_whichever_byte_of_the_mac_is_wrong_the_refusal_is_the_same() {
+    let [h, p, s] = segments();
+    let input = format!("{h}.{p}");
+    let right = mac(&K0, input.as_bytes());
+    assert_eq!(b64(right), s);
+    for at in 0..32 {
+        let mut wrong = right;
+        wrong[at] ^= 1;
+        assert_eq!(refused(format!("{input}.{}", b64(wrong))), Signature, "{at}");
+    }
+}
+
+/// The other ways, writing one's fields and changing them, are `compile_fail` examples of `AccessToken`.
+#[test]
+fn q5_what_nobody_verified_cannot_be_deserialised_into_a_token() {
+    use std::marker::PhantomData;
+    struct Is<T>(PhantomData<T>);
+    trait Otherwise {
+        const DESERIALISED: bool = false;
+    }
+    impl<T> Otherwise for Is<T> {}
+    // Of two of one name, the one without a trait counts where its condition holds.
+    impl<T: serde::de::DeserializeOwned> Is<T> {
+        const DESERIALISED: bool = true;
+    }
+    const { assert!(Is::<String>::DESERIALISED && !Is::<hallpass::guard::AccessToken>::DESERIALISED) };
+}
