@@ -160,17 +160,11 @@ impl Limits {
         }
     }
 
-    /// Something within a session that costs as much as a login. Not counted for the address, so that whoever is in is not kept from it by
-    /// others there.
-    pub(super) fn within_session(&self, session_id: &str) -> Result<(), Error> {
+    /// Something that costs as much as a login, by whoever has this session or account. Not counted for the address, so that whoever is in is
+    /// not kept from it by others there.
+    pub(super) fn as_a_login_of(&self, id: &str) -> Result<(), Error> {
         let Inner { logins, .. } = &*self.0;
-        logins.take(logins.table.place(session_id, session_id), self.now())
-    }
-
-    /// An access token that a person takes back. Each is an entry in everybody's deny list, and a person has as many tokens as refreshes.
-    pub(super) fn taking_back(&self, account_id: &str) -> Result<(), Error> {
-        let Inner { logins, .. } = &*self.0;
-        logins.take(logins.table.place(account_id, account_id), self.now())
+        logins.take(logins.table.place(id, id), self.now())
     }
 
     /// A refresh of this session.

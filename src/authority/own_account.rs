@@ -46,7 +46,7 @@ impl Authority {
     /// [`Error::SessionOver`]; [`Error::TooManyRequests`], as at a login; [`Error::Busy`]; [`Error::StoreUnavailable`]: nothing was changed.
     pub async fn change_own_password(&self, change: PasswordChange) -> Result<(), Error> {
         let PasswordChange { account_id, session_id, current, new } = change;
-        self.limits.within_session(&session_id)?;
+        self.limits.as_a_login_of(&session_id)?;
         let account = account::by_id(&self.database, &account_id).await?.ok_or(Error::SessionOver)?;
         self.check_current(&account, current).await?;
         let hash = self.new_passwords().hash(new, &account.email).await.map_err(of_new_password)?;

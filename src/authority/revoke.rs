@@ -30,7 +30,8 @@ impl Authority {
         match self.tokens.verifier.verify(token.expose(), now) {
             Ok(token) if token.client_id() == client_id => {
                 if credentials.is_none() {
-                    self.limits.taking_back(token.subject())?;
+                    // Each is an entry in everybody's deny list, and a person has as many tokens as refreshes.
+                    self.limits.as_a_login_of(token.subject())?;
                 }
                 self.revoke_access_token(&token, now).await
             }

@@ -48,7 +48,7 @@ impl Authority {
 
     async fn renew_proof(&self, request: StepUpRequest) -> Result<Grant, Error> {
         let StepUpRequest { account_id, session_id, credential } = request;
-        self.limits.within_session(&session_id)?;
+        self.limits.as_a_login_of(&session_id)?;
         let (session, account) = self.live_session(&account_id, &session_id).await?;
         let tried = self.admit_try(account.email.folded()).await?;
         let means = match credential {

@@ -45,8 +45,8 @@ pub enum Revocation {
 /// milliseconds for the longest one, while readers go on reading). What is known already changes nothing.
 ///
 /// It holds [`RevocationList::CAPACITY`] entries at most. When there are more, those go that have expired, and if these are too few, the
-/// older half of all, and a floor takes their place: no token issued before the youngest of these was revoked, or within 150 seconds after, is believed any more, whoever's it is
-/// ([`RevocationList::floor`]). That refuses too much and never too little. People who are caught by it refresh, at the latest when these
+/// older half of all, and a floor takes their place: no token issued before the youngest of these was revoked, or within 150 seconds after,
+/// is believed any more, whoever's it is ([`RevocationList::floor`]). That refuses too much and never too little. People who are caught by it refresh, at the latest when these
 /// 150 seconds are over. Where tokens live for five minutes it catches nobody before there are 50,000 revocations in seven and a half
 /// minutes, since older tokens have expired by themselves.
 #[derive(Clone, Debug, Default)]
