@@ -7,13 +7,12 @@ use std::collections::HashSet;
 use std::hash::{BuildHasher as _, RandomState};
 
 use super::Error;
-use super::accounts::{Accounts, LONGEST_ROLES, LONGEST_SCOPE};
+use super::accounts::{Accounts, LONGEST_ROLES, LONGEST_SCOPE, Unfit, words};
 use super::password_hash::{StoredHash, UnusableHash};
 use crate::secret::Secret;
 use crate::store::account::NewAccount;
 use crate::store::import::{self, Outcome};
 use crate::store::{Database, Email, InvalidEmail};
-use crate::token::Scope;
 
 /// One person as a file has them. Scopes and roles are space separated.
 #[derive(Clone, Debug)]
@@ -125,16 +124,11 @@ fn check(row: ImportRow) -> Result<(NewAccount, Imported), RefusedRow> {
     let email = Email::parse(&row.email)?;
     let hash = StoredHash::parse(row.password_hash.expose())?;
     let hash = if row.truncated { hash.by_a_truncating_library() } else { hash };
-    let scope = words(&row.scopes, LONGEST_SCOPE, RefusedRow::LongScopes)?;
-    let roles = words(&row.roles, LONGEST_ROLES, RefusedRow::LongRoles)?;
+    let refused = |unfit, too_long| if unfit == Unfit::TooLong { too_long } else { RefusedRow::Words };
+    let scope = words(&row.scopes, LONGEST_SCOPE).map_err(|unfit| refused(unfit, RefusedRow::LongScopes))?;
+    let roles = words(&row.roles, LONGEST_ROLES).map_err(|unfit| refused(unfit, RefusedRow::LongRoles))?;
     let roles = roles.split_terminator(' ').map(str::to_owned).collect();
     Ok((NewAccount { email, password_hash: Some(hash.as_str().into()), scope, roles }, Imported { cost: hash.cost() }))
-}
-
-/// Each word once. With more than `longest` characters no token could hold them, and every login would fail.
-fn words(text: &str, longest: usize, too_long: RefusedRow) -> Result<String, RefusedRow> {
-    let words = Scope::parse(text).map_err(|_| RefusedRow::Words)?.normalized();
-    if words.len() <= longest { Ok(words) } else { Err(too_long) }
 }
 
 /// `exists` speaks of the good rows only.

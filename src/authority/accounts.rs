@@ -221,17 +221,26 @@ pub(super) fn parse_email(text: &str) -> Result<Email, Error> {
 /// Scopes as they are stored: each once, one space between.
 pub(super) fn parse_scope(texts: &[String]) -> Result<String, Error> {
     let rule = "A scope is printable ASCII without spaces, quotes and backslashes; all of a person have at most 1024 characters.";
-    words(texts, LONGEST_SCOPE).ok_or_else(|| invalid("scopes", "scope_invalid", rule))
+    words(&texts.join(" "), LONGEST_SCOPE).map_err(|_| invalid("scopes", "scope_invalid", rule))
 }
 
 pub(super) fn parse_roles(texts: &[String]) -> Result<Vec<String>, Error> {
     let rule = "A role is printable ASCII without spaces, quotes and backslashes; all of a person have at most 512 characters.";
-    let roles = words(texts, LONGEST_ROLES).ok_or_else(|| invalid("roles", "role_invalid", rule))?;
+    let roles = words(&texts.join(" "), LONGEST_ROLES).map_err(|_| invalid("roles", "role_invalid", rule))?;
     Ok(roles.split_terminator(' ').map(str::to_owned).collect())
 }
 
-fn words(texts: &[String], longest: usize) -> Option<String> {
-    Scope::parse(&texts.join(" ")).ok().map(|words| words.normalized()).filter(|words| words.len() <= longest)
+/// Why scopes or roles cannot be somebody's.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Unfit {
+    NoWords,
+    TooLong,
+}
+
+/// Each word once.
+pub(super) fn words(text: &str, longest: usize) -> Result<String, Unfit> {
+    let words = Scope::parse(text).map_err(|_| Unfit::NoWords)?.normalized();
+    if words.len() <= longest { Ok(words) } else { Err(Unfit::TooLong) }
 }
 
 pub(super) fn invalid(field: &'static str, code: &'static str, message: &str) -> Error {
